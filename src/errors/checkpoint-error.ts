@@ -1,0 +1,114 @@
+// The one error class. A code exists only where a caller would act differently on it; the cause that a person needs is in
+// the message and, for programs, in `detail`. Each code has docs/errors/CODE.md (scripts/check-docs.mjs insists).
+
+import type { Diagnosis } from './diagnosis.js';
+
+/** What every refusal carries. `causes` is best first; empty when no rule knew the log. */
+export interface RefusedDetail {
+  readonly pid?: number;
+  readonly imagesDir?: string;
+  /** Where CRIU's log lies, still there after the failure. */
+  readonly logFile?: string;
+  readonly causes: readonly Diagnosis[];
+  /** CRIU's `cr_errno`, positive: 3 ESRCH, 17 EEXIST, 56 EBADRQC. */
+  readonly errno?: number;
+  /** CRIU's `cr_errmsg`: its first error line, often not the cause. */
+  readonly criuMessage?: string;
+  /** The decisive line with its neighbours, each prefixed with its line number. */
+  readonly logExcerpt: readonly string[];
+}
+
+export interface ErrorDetails {
+  readonly DUMP_REFUSED: RefusedDetail;
+  readonly RESTORE_REFUSED: RefusedDetail;
+  /** Any other request: `request` is its RPC name, such as PAGE_SERVER_CHLD. */
+  readonly REQUEST_REFUSED: RefusedDetail & { readonly request: string };
+  readonly NO_SUCH_PROCESS: { readonly pid: number };
+  readonly NOT_PERMITTED: {
+    readonly capability?: string;
+    readonly pid?: number;
+    readonly path?: string;
+    readonly syscall?: string;
+    readonly errno?: string;
+  };
+  readonly CRIU_MISSING: { readonly tried: readonly string[] };
+  readonly CRIU_TOO_OLD: {
+    readonly path: string;
+    readonly version: string;
+    readonly needed: string;
+    readonly kernel?: string;
+  };
+  /** CRIU closed the control socket without an answer. */
+  readonly CRIU_DIED: {
+    readonly request?: string;
+    readonly exitCode?: number;
+    readonly signal?: string;
+    readonly pid?: number;
+    readonly imagesDir?: string;
+    readonly logFile?: string;
+    readonly causes?: readonly Diagnosis[];
+    readonly stderr?: string;
+  };
+  readonly LIBCRIU_MISSING: { readonly tried: readonly string[] };
+  readonly ADDON_MISSING: { readonly tried: readonly string[] };
+  readonly FEATURE_MISSING: { readonly feature: string; readonly option?: string; readonly kernel?: string };
+  /** CRIU or a peer sent what the protocol does not allow. */
+  readonly PROTOCOL: { readonly received?: string; readonly expected?: string };
+  readonly IMAGES_CORRUPT: { readonly path?: string; readonly imagesDir?: string; readonly offset?: number };
+  /** The directory already holds a checkpoint. */
+  readonly IMAGES_EXIST: { readonly imagesDir: string };
+  readonly IO: { readonly syscall?: string; readonly errno?: string; readonly path?: string };
+  readonly ABORTED: { readonly pid?: number; readonly imagesDir?: string };
+  readonly TIMEOUT: { readonly timeoutMs: number; readonly waitingFor?: string };
+}
+
+export type ErrorCode = keyof ErrorDetails;
+
+/** All codes, for tables over them; `satisfies` keeps the list and the type from drifting apart. */
+export const ERROR_CODES = Object.keys({
+  DUMP_REFUSED: 0,
+  RESTORE_REFUSED: 0,
+  REQUEST_REFUSED: 0,
+  NO_SUCH_PROCESS: 0,
+  NOT_PERMITTED: 0,
+  CRIU_MISSING: 0,
+  CRIU_TOO_OLD: 0,
+  CRIU_DIED: 0,
+  LIBCRIU_MISSING: 0,
+  ADDON_MISSING: 0,
+  FEATURE_MISSING: 0,
+  PROTOCOL: 0,
+  IMAGES_CORRUPT: 0,
+  IMAGES_EXIST: 0,
+  IO: 0,
+  ABORTED: 0,
+  TIMEOUT: 0,
+} satisfies Record<ErrorCode, 0>) as readonly ErrorCode[];
+
+// Registered, so that two copies of the package in one program recognise each other's errors.
+const BRAND = Symbol.for('frazil.CheckpointError');
+
+/** What ends an operation. Misuse of the API throws TypeError or RangeError instead, before any side effect. */
+export class CheckpointError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'CheckpointError';
+  readonly code: C;
+  readonly detail: ErrorDetails[C];
+
+  constructor(code: C, message: string, detail: ErrorDetails[C], options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.detail = detail;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** Narrows to a CheckpointError, and to one code when it is given. */
+  static is<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is CheckpointError<C> {
+    if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+    return code === undefined || ('code' in error && error.code === code);
+  }
+
+  /** What `--json` prints; the cause and the stack stay out. */
+  toJSON(): { readonly name: string; readonly code: C; readonly message: string; readonly detail: ErrorDetails[C] } {
+    return { name: this.name, code: this.code, message: this.message, detail: this.detail };
+  }
+}
