@@ -104,7 +104,12 @@ function typeOf(name: string, dictionary: Dictionary): FieldPlan['type'] {
 export function parseField(name: string, spec: string, dictionary: Dictionary): FieldPlan {
   const match = /^(\d+) (\w+)([!?*])((?: \S+)*)$/.exec(spec);
   const [, id, type, mark, annotations] = match ?? [];
-  if (id === undefined || type === undefined || annotations === undefined || (mark !== '!' && mark !== '?' && mark !== '*'))
+  if (
+    id === undefined ||
+    type === undefined ||
+    annotations === undefined ||
+    (mark !== '!' && mark !== '?' && mark !== '*')
+  )
     throw new TypeError(`Cannot read the schema: "${name}: ${spec}" is not a field`);
   return {
     name,

@@ -3,7 +3,29 @@
 // Written from facts/criu.md appendix A (the tree of CRIU 4.2).
 
 export const ENUMS = {
-  fstype: { UNSUPPORTED: 0, PROC: 1, SYSFS: 2, DEVTMPFS: 3, BINFMT_MISC: 4, TMPFS: 5, DEVPTS: 6, SIMFS: 7, PSTORE: 8, SECURITYFS: 9, FUSECTL: 10, DEBUGFS: 11, CGROUP: 12, AUFS: 13, MQUEUE: 14, FUSE: 15, AUTO: 16, OVERLAYFS: 17, AUTOFS: 18, TRACEFS: 19, CGROUP2: 23 },
+  fstype: {
+    UNSUPPORTED: 0,
+    PROC: 1,
+    SYSFS: 2,
+    DEVTMPFS: 3,
+    BINFMT_MISC: 4,
+    TMPFS: 5,
+    DEVPTS: 6,
+    SIMFS: 7,
+    PSTORE: 8,
+    SECURITYFS: 9,
+    FUSECTL: 10,
+    DEBUGFS: 11,
+    CGROUP: 12,
+    AUFS: 13,
+    MQUEUE: 14,
+    FUSE: 15,
+    AUTO: 16,
+    OVERLAYFS: 17,
+    AUTOFS: 18,
+    TRACEFS: 19,
+    CGROUP2: 23,
+  },
   nd_type: { LOOPBACK: 1, VETH: 2, TUN: 3, EXTLINK: 4, VENET: 5, BRIDGE: 6, MACVLAN: 7, SIT: 8 },
   SysctlType: { CTL_STR: 5, CTL_32: 6 },
 } as const;
