@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+
+#include "core/result.h"
+#include "core/unique_fd.h"
+
+namespace frazil {
+
+struct SocketPair {
+  UniqueFd first;
+  UniqueFd second;
+};
+
+// AF_UNIX SOCK_STREAM with CLOEXEC. `buffer` bytes for sending is a wish; 0 keeps net.core.wmem_default.
+Result<SocketPair> stream_pair(size_t buffer) noexcept;
+
+// AF_UNIX SOCK_SEQPACKET with CLOEXEC: CRIU's control socket. One message is one send().
+Result<SocketPair> seqpacket_pair() noexcept;
+
+}  // namespace frazil
