@@ -1,0 +1,22 @@
+# For node-gyp; native/CMakeLists.txt builds the same list of sources (native/sources.json) with the same flags.
+{
+  "targets": [{
+    "target_name": "frazil",
+    "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.addon].map((f) => 'native/' + f).join(' ')\")"],
+    "defines": [
+      "NAPI_VERSION=9",
+      "NAPI_DISABLE_CPP_EXCEPTIONS",
+      "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
+    ],
+    "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
+    "cflags_cc": [
+      "-std=c++20",
+      "-fno-exceptions",
+      "-fvisibility=hidden",
+      # -iquote, not -I: our sys/ must not answer for the kernel's <sys/...>. Vendor headers as system ones.
+      "-iquote", "<(module_root_dir)/native",
+      "-isystem", "<!(node -p \"path.dirname(require.resolve('node-addon-api'))\")",
+    ],
+    "conditions": [["OS!='linux'", {"type": "none"}]],
+  }],
+}

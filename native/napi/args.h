@@ -1,0 +1,31 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace frazil {
+
+// Reading what TypeScript passed. Each throws TypeError naming what was wanted and returns nothing when the value has
+// another type; the caller returns at once. `wanted` is a literal such as "pid: a number".
+
+// An integer in [0, 2^53), exact.
+std::optional<uint64_t> to_unsigned(const Napi::Value& value, const char* wanted);
+// The same in [0, 2^31): pids, signals, fds. Never for bytes.
+std::optional<int> to_int(const Napi::Value& value, const char* wanted);
+std::optional<std::string> to_string(const Napi::Value& value, const char* wanted);
+std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted);
+// Borrowed: valid until JavaScript runs again.
+std::optional<std::span<const std::byte>> to_bytes(const Napi::Value& value, const char* wanted);
+
+// The property of an object that may lack it: undefined, null and "no object at all" all read as undefined.
+Napi::Value property(const Napi::Value& object, const char* name);
+// `undefined` gives the default.
+std::optional<uint64_t> to_unsigned_or(const Napi::Value& value, uint64_t otherwise, const char* wanted);
+
+}  // namespace frazil

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <napi.h>
+
+// One function per file of native/napi that adds its calls to the module; module.cc calls them all.
+
+namespace frazil {
+
+void define_sockets(Napi::Env env, Napi::Object exports);
+void define_files(Napi::Env env, Napi::Object exports);
+void define_children(Napi::Env env, Napi::Object exports);
+
+}  // namespace frazil

@@ -1,0 +1,160 @@
+// Processes: started, watched and signalled by pidfd, beside libuv's own children and without touching them.
+
+#include "napi/args.h"
+#include "napi/bindings.h"
+#include "napi/call.h"
+#include "napi/fd.h"
+#include "napi/job.h"
+#include "sys/pidfd.h"
+#include "sys/spawn.h"
+
+namespace frazil {
+namespace {
+
+// [{ fd: Fd | number, as: number }]
+std::optional<std::vector<InheritedFd>> to_inherited(const Napi::Value& value) {
+  constexpr const char* kWanted = "fds: an array of { fd, as }";
+  if (!value.IsArray()) {
+    throw_misuse(value.Env(), kWanted);
+    return std::nullopt;
+  }
+  const auto array = value.As<Napi::Array>();
+  std::vector<InheritedFd> fds;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value one = array.Get(i);
+    const auto as = to_int(property(one, "as"), kWanted);
+    if (!as) return std::nullopt;
+    // A plain number is for fds that Node itself owns, such as stdio or a FileHandle's.
+    const Napi::Value source = property(one, "fd");
+    const auto fd = source.IsNumber() ? to_int(source, kWanted) : Fd::borrow(source);
+    if (!fd) return std::nullopt;
+    fds.push_back({*fd, *as});
+  }
+  return fds;
+}
+
+std::optional<SpawnOptions> to_spawn_options(const Napi::Value& value) {
+  auto file = to_string(property(value, "file"), "file: a path");
+  if (!file) return std::nullopt;
+  auto argv = to_strings(property(value, "argv"), "argv: an array of strings");
+  if (!argv) return std::nullopt;
+  auto env = to_strings(property(value, "env"), "env: an array of NAME=value");
+  if (!env) return std::nullopt;
+  auto fds = to_inherited(property(value, "fds"));
+  if (!fds) return std::nullopt;
+  SpawnOptions options{std::move(*file), std::move(*argv), std::move(*env), std::move(*fds), {}, false};
+  options.new_process_group = property(value, "newProcessGroup").ToBoolean();
+  const Napi::Value cwd = property(value, "cwd");
+  if (cwd.IsUndefined()) return options;
+  auto path = to_string(cwd, "cwd: a path");
+  if (!path) return std::nullopt;
+  options.cwd = std::move(*path);
+  return options;
+}
+
+// spawn(options) -> { pid, pidfd }
+Napi::Value spawn(const Napi::CallbackInfo& info) {
+  const auto options = to_spawn_options(info[0]);
+  if (!options) return info.Env().Undefined();
+  auto child = spawn_child(*options);
+  if (!child.ok()) return throw_failure(info.Env(), child.error());
+  Napi::Object view = Napi::Object::New(info.Env());
+  view.Set("pid", Napi::Number::New(info.Env(), child.value().pid));
+  view.Set("pidfd", Fd::wrap(info.Env(), std::move(child.value().pidfd)));
+  return view;
+}
+
+class WaitChildJob final : public Job {
+ public:
+  explicit WaitChildJob(UniqueFd pidfd) noexcept : pidfd_(std::move(pidfd)) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override {
+    const UniqueFd pidfd = std::move(pidfd_);
+    ended_ = wait_child(pidfd.get(), cancel);
+  }
+
+  Result<Napi::Value> settle(Napi::Env env) override {
+    if (!ended_.ok()) return ended_.error();
+    Napi::Object view = Napi::Object::New(env);
+    if (const auto* exited = std::get_if<Exited>(&ended_.value())) {
+      view.Set("kind", "exited");
+      view.Set("code", exited->code);
+    } else if (const auto* signaled = std::get_if<Signaled>(&ended_.value())) {
+      view.Set("kind", "signaled");
+      view.Set("signal", signaled->signal);
+      view.Set("coreDumped", signaled->core_dumped);
+    }
+    return view;
+  }
+
+  UniqueFd pidfd_;
+  Result<ExitStatus> ended_ = ExitStatus(Exited{0});
+};
+
+class WaitExitJob final : public Job {
+ public:
+  explicit WaitExitJob(UniqueFd pidfd) noexcept : pidfd_(std::move(pidfd)) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override {
+    const UniqueFd pidfd = std::move(pidfd_);
+    ended_ = wait_exit(pidfd.get(), cancel);
+  }
+
+  Result<Napi::Value> settle(Napi::Env env) override {
+    if (!ended_.ok()) return ended_.error();
+    return env.Undefined();
+  }
+
+  UniqueFd pidfd_;
+  Result<void> ended_;
+};
+
+template <typename WaitJob>
+Napi::Value start_wait(const Napi::CallbackInfo& info) {
+  auto pidfd = Fd::duplicate(info[0]);
+  if (!pidfd) return info.Env().Undefined();
+  return Job::start(info.Env(), "frazil-wait", std::make_unique<WaitJob>(std::move(*pidfd)), info.Env().Undefined());
+}
+
+// pidfdOpen(pid) -> Fd
+Napi::Value pidfd_open(const Napi::CallbackInfo& info) {
+  const auto pid = to_int(info[0], "pid: a number");
+  if (!pid) return info.Env().Undefined();
+  auto pidfd = open_pidfd(*pid);
+  if (!pidfd.ok()) return throw_failure(info.Env(), pidfd.error());
+  return Fd::wrap(info.Env(), std::move(pidfd).value());
+}
+
+// sendSignal(pidfd, signal)
+Napi::Value signal(const Napi::CallbackInfo& info) {
+  const auto pidfd = Fd::borrow(info[0]);
+  if (!pidfd) return info.Env().Undefined();
+  const auto number = to_int(info[1], "signal: a number");
+  if (!number) return info.Env().Undefined();
+  const auto sent = send_signal(*pidfd, *number);
+  if (!sent.ok()) return throw_failure(info.Env(), sent.error());
+  return info.Env().Undefined();
+}
+
+// setChildSubreaper(on)
+Napi::Value subreaper(const Napi::CallbackInfo& info) {
+  if (!info[0].IsBoolean()) return throw_misuse(info.Env(), "on: a boolean");
+  const auto done = set_child_subreaper(info[0].As<Napi::Boolean>());
+  if (!done.ok()) return throw_failure(info.Env(), done.error());
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void define_children(Napi::Env env, Napi::Object exports) {
+  exports.Set("spawn", Napi::Function::New<spawn>(env, "spawn"));
+  exports.Set("waitChild", Napi::Function::New<start_wait<WaitChildJob>>(env, "waitChild"));
+  exports.Set("waitExit", Napi::Function::New<start_wait<WaitExitJob>>(env, "waitExit"));
+  exports.Set("pidfdOpen", Napi::Function::New<pidfd_open>(env, "pidfdOpen"));
+  exports.Set("sendSignal", Napi::Function::New<signal>(env, "sendSignal"));
+  exports.Set("setChildSubreaper", Napi::Function::New<subreaper>(env, "setChildSubreaper"));
+}
+
+}  // namespace frazil

@@ -1,0 +1,41 @@
+// Pipes and memfds: made here, used by whoever gets the handles.
+
+#include "napi/args.h"
+#include "napi/bindings.h"
+#include "napi/call.h"
+#include "napi/fd.h"
+#include "sys/memfd.h"
+#include "sys/pipe.h"
+
+namespace frazil {
+namespace {
+
+// pipe({ capacityBytes }?) -> { read, write }
+Napi::Value pipe(const Napi::CallbackInfo& info) {
+  const auto capacity = to_unsigned_or(property(info[0], "capacityBytes"), 0, "capacityBytes: a size in bytes");
+  if (!capacity) return info.Env().Undefined();
+  auto made = open_pipe(*capacity);
+  if (!made.ok()) return throw_failure(info.Env(), made.error());
+  Napi::Object ends = Napi::Object::New(info.Env());
+  ends.Set("read", Fd::wrap(info.Env(), std::move(made.value().read)));
+  ends.Set("write", Fd::wrap(info.Env(), std::move(made.value().write)));
+  return ends;
+}
+
+// memfd(name) -> Fd
+Napi::Value memfd(const Napi::CallbackInfo& info) {
+  const auto name = to_string(info[0], "name: a string");
+  if (!name) return info.Env().Undefined();
+  auto made = open_memfd(name->c_str());
+  if (!made.ok()) return throw_failure(info.Env(), made.error());
+  return Fd::wrap(info.Env(), std::move(made).value());
+}
+
+}  // namespace
+
+void define_files(Napi::Env env, Napi::Object exports) {
+  exports.Set("pipe", Napi::Function::New<pipe>(env, "pipe"));
+  exports.Set("memfd", Napi::Function::New<memfd>(env, "memfd"));
+}
+
+}  // namespace frazil

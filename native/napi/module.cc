@@ -1,0 +1,25 @@
+// The entry of the addon. Node calls it once per environment: the main thread and every worker that loads it.
+
+#include <napi.h>
+
+#include "napi/bindings.h"
+#include "napi/fd.h"
+#include "napi/instance.h"
+
+namespace frazil {
+namespace {
+
+Napi::Object define_module(Napi::Env env, Napi::Object exports) {
+  // Owned by the environment, which deletes it at its end.
+  env.SetInstanceData(std::make_unique<Instance>().release());
+  Fd::define(env, exports);
+  define_sockets(env, exports);
+  define_files(env, exports);
+  define_children(env, exports);
+  return exports;
+}
+
+}  // namespace
+}  // namespace frazil
+
+NAPI_MODULE_INIT() { return Napi::RegisterModule(env, exports, frazil::define_module); }

@@ -1,0 +1,94 @@
+// The private interface of the addon, as C++ (native/napi) defines it. Nothing outside src/addon sees it: the wrappers
+// beside this file turn its failures into CheckpointError and its jobs into ones that take an AbortSignal.
+//
+// An fd crosses as an Fd handle, never as a number. Synchronous calls throw and jobs reject with a plain NativeFailure;
+// misuse throws TypeError.
+
+/** A failed system call: a positive errno and the call's own name. */
+export interface NativeFailure {
+  readonly errno: number;
+  readonly syscall: string;
+}
+
+/**
+ * An open file descriptor that somebody owns. Handing it to a call lends it, unless that call says that it consumes it.
+ * A handle belongs to the thread that made it; move an fd to a worker with `take()` there and `Fd.adopt()` here.
+ */
+export interface Fd {
+  /** The number, borrowed: good until the handle is spent. Throws TypeError when it is. */
+  readonly number: number;
+  /** Spent: closed, taken, or consumed by a call. */
+  readonly closed: boolean;
+  /** Ownership leaves the handle: the caller must close the number, such as by a `net.Socket` over it. */
+  take(): number;
+  /** Idempotent. A running job is not disturbed: it works on a duplicate. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+export interface NativeFdClass {
+  /** Takes over an open number. */
+  adopt(number: number): Fd;
+  /** A CLOEXEC duplicate of a number that keeps its owner, such as a FileHandle's. */
+  duplicate(number: number): Fd;
+  is(value: unknown): boolean;
+}
+
+/** Background work on a thread of its own. Dropping the object does not stop it. */
+export interface NativeJob<T, Counters = undefined> {
+  readonly done: Promise<T>;
+  /** Asks for the end; `done` then rejects with ECANCELED, unless the work was done already. */
+  cancel(): void;
+  /** The event loop may end while this runs. */
+  unref(): void;
+  /** The counters of this moment; the final ones after the end. */
+  snapshot(): Counters;
+}
+
+export interface NativeMessage {
+  readonly bytes: Uint8Array;
+  /** What came as SCM_RIGHTS; the receiver owns them. */
+  readonly fds: readonly Fd[];
+}
+
+export interface NativeSpawnOptions {
+  /** A path; PATH is not searched. */
+  readonly file: string;
+  /** With argv[0]. */
+  readonly argv: readonly string[];
+  /** NAME=value; nothing is inherited. */
+  readonly env: readonly string[];
+  /** All that the child gets, borrowed. 0, 1 and 2 are /dev/null unless listed. A number is for what Node owns. */
+  readonly fds: ReadonlyArray<{ readonly fd: Fd | number; readonly as: number }>;
+  readonly newProcessGroup: boolean;
+  readonly cwd?: string;
+}
+
+export interface NativeChild {
+  readonly pid: number;
+  readonly pidfd: Fd;
+}
+
+/** `signal` is a number: real-time signals have no name in Node. */
+export type ExitStatus =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: number; readonly coreDumped: boolean };
+
+export interface Native {
+  readonly Fd: NativeFdClass;
+
+  seqpacketPair(): [Fd, Fd];
+  streamPair(options?: { readonly bufferBytes?: number }): [Fd, Fd];
+  send(fd: Fd, bytes: Uint8Array, fds?: readonly Fd[]): void;
+  receive(fd: Fd): NativeJob<NativeMessage | undefined>;
+
+  pipe(options?: { readonly capacityBytes?: number }): { readonly read: Fd; readonly write: Fd };
+  memfd(name: string): Fd;
+
+  spawn(options: NativeSpawnOptions): NativeChild;
+  waitChild(pidfd: Fd): NativeJob<ExitStatus>;
+  waitExit(pidfd: Fd): NativeJob<void>;
+  pidfdOpen(pid: number): Fd;
+  sendSignal(pidfd: Fd, signal: number): void;
+  setChildSubreaper(on: boolean): void;
+}

@@ -1,0 +1,34 @@
+// Socket pairs and messages: the control plane.
+
+import { attempt } from './failure.js';
+import { type Job, type JobOptions, runJob } from './job.js';
+import { native } from './load.js';
+import type { Fd, NativeMessage } from './native.js';
+
+export type Message = NativeMessage;
+
+/** AF_UNIX SOCK_SEQPACKET, both ends CLOEXEC and owned by the caller, with room for messages of 1 MiB where allowed. */
+export function seqpacketPair(): [Fd, Fd] {
+  return attempt('make a socket pair', () => native().seqpacketPair());
+}
+
+/** AF_UNIX SOCK_STREAM, both ends CLOEXEC. `bufferBytes` is a wish: the kernel may give less. */
+export function streamPair(options: { readonly bufferBytes?: number } = {}): [Fd, Fd] {
+  return attempt('make a socket pair', () => native().streamPair(options));
+}
+
+/**
+ * Sends one message, at once or not at all: IO with EAGAIN when the peer has left too many unread, EPIPE when it is gone,
+ * EMSGSIZE when it is too long. `fds` (at most 16) travel as duplicates; the caller keeps its own.
+ */
+export function send(fd: Fd, bytes: Uint8Array, fds: readonly Fd[] = []): void {
+  attempt('send a message', () => native().send(fd, bytes, fds));
+}
+
+/**
+ * Waits for one message; `undefined` when the peer has hung up. An aborted wait leaves the message in the socket. IO with
+ * EMSGSIZE for more than 1 MiB or more than 16 fds (none of which stays open).
+ */
+export function receive(fd: Fd, options: JobOptions = {}): Job<Message | undefined> {
+  return runJob('receive a message', options, () => native().receive(fd));
+}
