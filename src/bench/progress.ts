@@ -1,21 +1,25 @@
+export type RunPhase = 'filling' | 'measuring' | 'verifying' | 'restoring' | 'done' | 'failed';
+
 /** What `runBench` tells its caller while it runs. Plain snapshots: a reader that misses one loses nothing but the line. */
 export type BenchProgress =
   | { readonly kind: 'preparing'; readonly step: string }
   | { readonly kind: 'left-out'; readonly peer: string; readonly reason: string }
-  | {
-      readonly kind: 'run';
-      readonly peer: string;
-      readonly scenario: string;
-      readonly warmup: boolean;
-      /** From 1. */
-      readonly run: number;
-      readonly runs: number;
-      readonly phase: 'filling' | 'measuring' | 'verifying' | 'restoring' | 'done' | 'failed';
-      /** Runs finished and planned over all peers: the bar. */
-      readonly finished: number;
-      readonly planned: number;
-      readonly detail?: string;
-    };
+  | RunProgress;
+
+export interface RunProgress {
+  readonly kind: 'run';
+  readonly peer: string;
+  readonly scenario: string;
+  readonly warmup: boolean;
+  /** From 1. */
+  readonly run: number;
+  readonly runs: number;
+  readonly phase: RunPhase;
+  /** Runs finished and planned over all peers: the bar. */
+  readonly finished: number;
+  readonly planned: number;
+  readonly detail?: string;
+}
 
 /** One line without a newline, without colours; the command line adds the bar on a terminal. */
 export function progressLine(progress: BenchProgress): string {

@@ -1,0 +1,54 @@
+/** Which peers a request means, and which of them are here. */
+import { basename, resolve } from 'node:path';
+import type { AbsentPeer, Group } from '../model.js';
+import { CRIU } from './criu.js';
+import { FRAZIL_LIBRARY, frazilCommand } from './frazil.js';
+import type { Context, Peer } from './peer.js';
+import { VERSION_PEERS } from './version.js';
+
+/** In the order of the tables; the first of a group is the baseline. */
+export const PEERS: readonly Peer[] = [CRIU, frazilCommand(), FRAZIL_LIBRARY, ...VERSION_PEERS];
+
+/** Resolves names to peers. A name given twice gets a number: an A/A test. Throws RangeError for a name that the group does not have. */
+export function choosePeers(group: Group, names: readonly string[] | undefined): readonly Peer[] {
+  const chosen =
+    names === undefined ? PEERS.filter((peer) => peer.group === group) : names.map((name) => findPeer(group, name));
+  const seen = new Map<string, number>();
+  return chosen.map((peer) => {
+    const count = (seen.get(peer.name) ?? 0) + 1;
+    seen.set(peer.name, count);
+    return count === 1 ? peer : { ...peer, name: `${peer.name}#${count}` };
+  });
+}
+
+function findPeer(group: Group, name: string): Peer {
+  const [base, root] = name.split(/@(.*)/s);
+  if (group === 'dump' && base === 'frazil' && root !== undefined) {
+    return frazilCommand(resolve(root), `frazil@${basename(resolve(root))}`);
+  }
+  const known = PEERS.filter((peer) => peer.group === group);
+  const found = known.find((peer) => peer.name === name);
+  if (found !== undefined) return found;
+  const list = known.map((peer) => peer.name).join(', ');
+  throw new RangeError(`Cannot find peer "${name}" for ${group}: known are ${list}`);
+}
+
+export interface PresentPeer {
+  readonly peer: Peer;
+  readonly version: string;
+}
+
+/** A peer that is not installed is named and left out, never an error: the others still have something to say. */
+export async function detectPeers(
+  peers: readonly Peer[],
+  context: Context,
+): Promise<{ readonly present: readonly PresentPeer[]; readonly absent: readonly AbsentPeer[] }> {
+  const present: PresentPeer[] = [];
+  const absent: AbsentPeer[] = [];
+  for (const peer of peers) {
+    const presence = await peer.detect(context);
+    if (presence.kind === 'present') present.push({ peer, version: presence.version });
+    else absent.push({ peer: peer.name, reason: presence.reason });
+  }
+  return { present, absent };
+}

@@ -1,0 +1,70 @@
+/**
+ * Frazil as users run it: the built command line, start of Node included; and its library called inside a fresh Node process, which
+ * can say what the call alone took and by how much it made its process grow.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { revision } from '../host/environment.js';
+import { PACKAGE_ROOT } from '../host/tools.js';
+import type { Figures } from '../model.js';
+import type { DumpPeer, Presence } from './peer.js';
+
+/** The command line of the checkout or package at `root`. */
+export function frazilCommand(root: string = PACKAGE_ROOT, name = 'frazil'): DumpPeer {
+  const main = join(root, 'dist/cli/main.js');
+  return {
+    name,
+    title: 'frazil dump (command line)',
+    group: 'dump',
+    detect: () => builtAt(root, main),
+    command: ({ pid, imagesDir, workDir, scenario }) => [
+      ...[
+        process.execPath,
+        main,
+        'dump',
+        '-t',
+        String(pid),
+        '-D',
+        imagesDir,
+        '-W',
+        workDir,
+        '-o',
+        'dump.log',
+        '--json',
+      ],
+      ...(scenario.leaveRunning ? ['--leave-running'] : []),
+    ],
+  };
+}
+
+const DRIVER = join(PACKAGE_ROOT, 'dist/bench/drivers/library-dump.js');
+
+export const FRAZIL_LIBRARY: DumpPeer = {
+  name: 'frazil-library',
+  title: 'dump() in a fresh Node process',
+  group: 'dump',
+  detect: () => builtAt(PACKAGE_ROOT, DRIVER),
+  command: ({ pid, imagesDir, workDir, scenario }) => {
+    const job = { pid, imagesDir, workDir, leaveRunning: scenario.leaveRunning };
+    return [process.execPath, DRIVER, JSON.stringify(job)];
+  },
+  read: readLibrary,
+};
+
+// The last line: the library itself prints nothing, but a warning of Node might come first.
+function readLibrary(stdout: string): Figures {
+  const parsed: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  if (typeof parsed !== 'object' || parsed === null || !('callUs' in parsed) || !('growthBytes' in parsed)) {
+    throw new TypeError(`Cannot read the figures of frazil-library in "${stdout}"`);
+  }
+  return { call: Number(parsed.callUs), memoryGrowth: Number(parsed.growthBytes) };
+}
+
+async function builtAt(root: string, file: string): Promise<Presence> {
+  try {
+    await access(file);
+    return { kind: 'present', version: (await revision(root)) ?? 'package' };
+  } catch {
+    return { kind: 'absent', reason: `"${file}" is not there. Run npm run build` };
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * A peer is data: how it is found, how it is run, how its own figures are read. What the harness measures from outside (wall, CPU time, memory,
+ * bytes, CRIU's frozen time) it measures for all peers alike; `read` adds only what no outsider can see.
+ */
+import type { Host } from '../host/environment.js';
+import type { Tools } from '../host/tools.js';
+import type { Figures, Group, MetricName, Scenario } from '../model.js';
+
+export type Presence =
+  | { readonly kind: 'present'; readonly version: string }
+  | { readonly kind: 'absent'; readonly reason: string };
+
+export interface Context {
+  readonly host: Host;
+  readonly tools: Tools;
+}
+
+export interface DumpJob extends Context {
+  readonly scenario: Scenario;
+  readonly pid: number;
+  /** Exists and is empty. */
+  readonly imagesDir: string;
+  /** Exists; logs and `stats-dump` go here. */
+  readonly workDir: string;
+}
+
+export interface VersionJob extends Context {
+  readonly scenario: Scenario;
+}
+
+interface Common {
+  /** As `--peer` takes it and every table shows it. */
+  readonly name: string;
+  readonly title: string;
+  readonly group: Group;
+  detect(context: Context): Promise<Presence>;
+}
+
+export interface DumpPeer extends Common {
+  readonly group: 'dump';
+  command(job: DumpJob): readonly string[];
+  /** From the command's standard output. */
+  read?(stdout: string): Figures;
+}
+
+export interface VersionPeer extends Common {
+  readonly group: 'version';
+  command(job: VersionJob): readonly string[];
+}
+
+export type Peer = DumpPeer | VersionPeer;
+
+/** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered. */
+export interface VersionOutput {
+  readonly samples: Readonly<Partial<Record<MetricName, readonly number[]>>>;
+  readonly answer: string;
+}

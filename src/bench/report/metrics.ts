@@ -1,0 +1,138 @@
+/** The measures: what each is, in which unit, and how a figure is written. One table for the text, the plots, the report and the documentation. */
+import type { MetricName, Unit } from '../model.js';
+
+export interface Metric {
+  readonly name: MetricName;
+  readonly title: string;
+  readonly unit: Unit;
+  readonly better: 'less' | 'more';
+  readonly meaning: string;
+}
+
+export const METRICS: readonly Metric[] = [
+  {
+    name: 'frozen',
+    title: 'frozen time',
+    unit: 'us',
+    better: 'less',
+    meaning:
+      "how long the tasks stood still: CRIU's own frozen_time, from the end of freezing until they run again or are killed",
+  },
+  {
+    name: 'freezing',
+    title: 'freezing time',
+    unit: 'us',
+    better: 'less',
+    meaning: "from the request to freeze until all tasks are stopped: CRIU's own freezing_time",
+  },
+  {
+    name: 'wall',
+    title: 'wall',
+    unit: 'us',
+    better: 'less',
+    meaning: 'from the fork of the command to its exit, start of Node and of CRIU included',
+  },
+  { name: 'call', title: 'call', unit: 'us', better: 'less', meaning: 'the library call alone, inside its process' },
+  {
+    name: 'durable',
+    title: 'wall until on disk',
+    unit: 'us',
+    better: 'less',
+    meaning: 'wall, and then syncfs of the destination: nobody is faster by leaving bytes in the page cache',
+  },
+  { name: 'throughput', title: 'throughput', unit: 'bytes/s', better: 'more', meaning: 'memory of the tree over wall' },
+  {
+    name: 'cpu',
+    title: 'CPU',
+    unit: 'us',
+    better: 'less',
+    meaning: 'user and system time of the command and of all its descendants, CRIU included',
+  },
+  {
+    name: 'targetCpu',
+    title: 'CPU in the tree',
+    unit: 'us',
+    better: 'less',
+    meaning: "CPU time of the dumped tasks' main threads during the run: CRIU's parasite works there, on nobody's bill",
+  },
+  {
+    name: 'peakMemory',
+    title: 'peak memory',
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'VmHWM of the command itself: memory of its own that was resident, mapped shared memory included',
+  },
+  {
+    name: 'memoryGrowth',
+    title: 'memory above start',
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'VmHWM during the call minus VmRSS before it, library only',
+  },
+  {
+    name: 'criuMemory',
+    title: "descendants' memory",
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'VmHWM of the largest descendant: CRIU under Frazil',
+  },
+  {
+    name: 'hostMemory',
+    title: 'memory of the host',
+    unit: 'bytes',
+    better: 'less',
+    meaning:
+      "how far MemAvailable fell during the run: everything, with images on tmpfs, absorbed pages, and other programs' doings",
+  },
+  {
+    name: 'bytesWritten',
+    title: 'bytes of images',
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'sum of the sizes of the image files',
+  },
+  {
+    name: 'bytesAllocated',
+    title: 'bytes allocated',
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'blocks that the image files occupy: less than their sizes where zero pages are holes',
+  },
+  {
+    name: 'session',
+    title: 'session',
+    unit: 'us',
+    better: 'less',
+    meaning: 'fork of criu swrk, VERSION, its answer, close, exit; median of the repetitions in the run',
+  },
+  {
+    name: 'exchange',
+    title: 'round trip',
+    unit: 'us',
+    better: 'less',
+    meaning: 'VERSION and its answer in an open session; median of the repetitions in the run',
+  },
+];
+
+/** Three significant digits and the unit that fits: `551 ms`, `1.07 GB/s`, `64 MiB`. */
+export function formatFigure(value: number, unit: Unit): string {
+  switch (unit) {
+    case 'us':
+      return scaled(value, 1000, ['us', 'ms', 's']);
+    case 'bytes':
+      return scaled(value, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']);
+    case 'bytes/s':
+      return scaled(value, 1000, ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s']);
+  }
+}
+
+function scaled(value: number, step: number, units: readonly string[]): string {
+  let scale = value;
+  let at = 0;
+  while (Math.abs(scale) >= step && at < units.length - 1) {
+    scale /= step;
+    at++;
+  }
+  const digits = Math.abs(scale) >= 100 || Number.isInteger(scale) ? 0 : Math.abs(scale) >= 10 ? 1 : 2;
+  return `${scale.toFixed(digits)} ${units[at]}`;
+}

@@ -1,0 +1,88 @@
+/** The scenarios, as data, and what a request makes of one. */
+import type { BenchRequest } from './bench.js';
+import type { Scenario } from './model.js';
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+const PLAIN = {
+  name: 'dump/plain',
+  group: 'dump',
+  title: 'one process, incompressible and compressible pages, left running',
+  sizeBytes: GIB,
+  processes: 1,
+  threads: 4,
+  dirtyBytesPerSecond: 0,
+  entropy: 0.5,
+  zeroShare: 0,
+  leaveRunning: true,
+  stages: [],
+  destination: { kind: 'tmpfs' },
+  repeats: 1,
+} as const satisfies Scenario;
+
+// The first scenario of a group is what the group's bare name means.
+export const SCENARIOS: readonly Scenario[] = [
+  PLAIN,
+  { ...PLAIN, name: 'dump/disk', title: 'the same to a disk', destination: { kind: 'disk' } },
+  { ...PLAIN, name: 'dump/tree', title: 'a tree of 8 processes', processes: 8 },
+  { ...PLAIN, name: 'dump/busy', title: 'a tree that dirties 256 MiB/s while it runs', dirtyBytesPerSecond: 256 * MIB },
+  { ...PLAIN, name: 'dump/zeros', title: 'half of the touched pages hold zeros', zeroShare: 0.5 },
+  { ...PLAIN, name: 'dump/kill', title: 'the tree is killed by the dump', leaveRunning: false },
+  { ...PLAIN, name: 'dump/small', title: 'a small service', sizeBytes: 32 * MIB },
+  {
+    ...PLAIN,
+    name: 'version/swrk',
+    group: 'version',
+    title: 'VERSION over the control socket: whole sessions, and round trips in an open one',
+    sizeBytes: 0,
+    repeats: 30,
+  },
+];
+
+/** The scenario a request names, with the request's own parameters. Throws RangeError for an unknown name or a number out of range. */
+export function chooseScenario(request: BenchRequest): Scenario {
+  const found = SCENARIOS.find(({ name, group }) => name === request.scenario || group === request.scenario);
+  if (found === undefined) {
+    const names = SCENARIOS.map(({ name }) => name).join(', ');
+    throw new RangeError(`Cannot find scenario "${request.scenario}": known are ${names}`);
+  }
+  return check({ ...found, ...overrides(request) });
+}
+
+const OVERRIDABLE = [
+  'sizeBytes',
+  'processes',
+  'threads',
+  'dirtyBytesPerSecond',
+  'entropy',
+  'zeroShare',
+  'leaveRunning',
+  'destination',
+] as const;
+
+function overrides(request: BenchRequest): Partial<Scenario> {
+  return Object.fromEntries(OVERRIDABLE.filter((key) => request[key] !== undefined).map((key) => [key, request[key]]));
+}
+
+const PAGE_BYTES = 4096;
+const MOST_PROCESSES = 1024;
+
+function check(scenario: Scenario): Scenario {
+  const { group, processes } = scenario;
+  within('processes', processes, [1, MOST_PROCESSES]);
+  within('threads', scenario.threads, [1, 4096]);
+  within('sizeBytes', scenario.sizeBytes, [group === 'dump' ? processes * PAGE_BYTES : 0, 2 ** 44]);
+  within('dirtyBytesPerSecond', scenario.dirtyBytesPerSecond, [0, 2 ** 40]);
+  for (const share of ['entropy', 'zeroShare'] as const) {
+    if (!(scenario[share] >= 0 && scenario[share] <= 1))
+      throw new RangeError(`Cannot use ${share} ${scenario[share]}: it must be from 0 to 1`);
+  }
+  return scenario;
+}
+
+/** Throws RangeError unless `value` is a whole number in the range. */
+export function within(name: string, value: number, [low, high]: readonly [number, number]): number {
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
+  throw new RangeError(`Cannot use ${name} ${value}: it must be a whole number from ${low} to ${high}`);
+}
