@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # used by those who source it
 # Shared by every script: where things are, how a script speaks, how a step is timed and locked.
 # Sourcing it changes nothing on the machine.
 

@@ -34,6 +34,8 @@ prefix_build() {
   ln -sfn "$target" "$FRAZIL_HOME/.$name.new"
   mv -T "$FRAZIL_HOME/.$name.new" "$FRAZIL_HOME/$name"
   prefix_prune "$name" "$target" "$before"
+  # The library for programs that load libcriu themselves; see recipe_criu.
+  if [[ $name == criu ]]; then ln -sfn criu/libcriu "$FRAZIL_HOME/libcriu"; fi
   NOTE="from $(cat "$FRAZIL_HOME/$name/.suite"), $(du -sm "$FRAZIL_HOME/$target" | cut -f1) MB"
 }
 

@@ -1,0 +1,13 @@
+// vitest-counts.mjs REPORT: prints "PASSED FAILED SKIPPED" of a vitest JSON report; status 1 when there is none.
+// A file that fails before its first test has no test to count: it counts as one failure.
+import { readFileSync } from 'node:fs';
+
+const [, , file] = process.argv;
+try {
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  const skipped = report.numPendingTests + report.numTodoTests;
+  const failed = Math.max(report.numFailedTests, report.success ? 0 : 1);
+  console.log(report.numPassedTests, failed, skipped);
+} catch {
+  process.exit(1);
+}
