@@ -57,8 +57,8 @@ Result<std::optional<Message>> receive_message(int fd, const Cancel& cancel) noe
     if (wake.value() == Wake::cancelled) return SysError{ECANCELED, "poll"};
     auto taken = take_message(fd);
     if (!taken.ok() && taken.error().number == EAGAIN) continue;
-    // A peer that dies with unread bytes of ours in its queue gives ECONNRESET where a peaceful one gives the end.
-    if (!taken.ok() && taken.error().number == ECONNRESET) return std::optional<Message>();
+    // A peer that dies with unread bytes of ours gives ECONNRESET, once, before what it sent us and before the end.
+    if (!taken.ok() && taken.error().number == ECONNRESET) continue;
     if (!taken.ok()) return taken.error();
     if (taken.value().bytes.empty() && taken.value().fds.empty()) return std::optional<Message>();
     return std::optional<Message>(std::move(taken).value());

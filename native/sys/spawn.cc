@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "sys/pidfd.h"
 #include "sys/retry.h"
@@ -90,7 +91,7 @@ void arrange_fds(FileActions& actions, const std::vector<InheritedFd>& fds) noex
   for (const InheritedFd& one : fds) actions.dup2(one.fd, one.as);
   int last = kStdio - 1;
   for (const InheritedFd& one : fds) last = std::max(last, one.as);
-  for (int fd = 0; fd < last; ++fd) {
+  for (int fd = 0; fd <= last; ++fd) {
     if (is_target(fds, fd)) continue;
     if (fd < kStdio) {
       actions.open_null(fd);
@@ -98,14 +99,14 @@ void arrange_fds(FileActions& actions, const std::vector<InheritedFd>& fds) noex
       actions.close(fd);
     }
   }
-  if (!is_target(fds, last) && last < kStdio) actions.open_null(last);
   actions.close_from(last + 1);
 }
 
 int set_attributes(posix_spawnattr_t& attributes, bool new_process_group) noexcept {
   sigset_t all;
   sigset_t none;
-  (void)::sigfillset(&all);
+  // Not sigfillset(): it leaves out 32 and 33, which glibc keeps for threads, and its posix_spawn() then ignores them.
+  std::memset(&all, 0xff, sizeof all);
   (void)::sigemptyset(&none);
   int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
   if (new_process_group) flags |= POSIX_SPAWN_SETPGROUP;  // with the group 0, the default: its own
