@@ -1,6 +1,5 @@
 /** Carries out the plan: runs in their order, cells filled as they come, a failed peer set aside while the others go on. */
 import { CheckpointError } from '../errors/checkpoint-error.js';
-import type { BenchUi } from './bench.js';
 import { runDump } from './dump-run.js';
 import { WrongBytes } from './host/verify.js';
 import type { Workspace } from './host/workspace.js';
@@ -10,6 +9,7 @@ import type { Context } from './peers/peer.js';
 import { type Planned, planRuns } from './plan.js';
 import type { RunPhase } from './progress.js';
 import { formatFigure } from './report/metrics.js';
+import type { BenchUi } from './request.js';
 import { RunFailure, type RunJob, type RunOutcome } from './run.js';
 import { runVersion } from './version-run.js';
 

@@ -36,6 +36,7 @@ export async function runDump(peer: DumpPeer, job: RunJob): Promise<RunOutcome> 
   if (job.restore) {
     job.enter('restoring');
     await target.end();
+    await target.freed(signal);
     await restoreTree(dump, signal);
     verifyAnswers(target.arenas, await target.ask(signal), 'after criu restore');
   }

@@ -1,6 +1,7 @@
 /** The scenarios, as data, and what a request makes of one. */
-import type { BenchRequest } from './bench.js';
+
 import type { Scenario } from './model.js';
+import type { BenchRequest } from './request.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, openSync, readFileSync } from 'node:fs';
+import { constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -97,10 +97,30 @@ export class Target implements AsyncDisposable {
   async ask(signal?: AbortSignal): Promise<readonly Arena[]> {
     this.#lines.length = 0;
     for (const { pid } of this.#arenas) process.kill(pid, 'SIGUSR1');
-    return await this.#answers(signal);
+    return this.#answers(signal);
   }
 
-  /** Ends the tree and resolves when its pids are free, or held only by zombies that init has yet to reap. Safe to call twice. */
+  /**
+   * Resolves when no process holds the tree's pids any more, so that they can be restored. A tree that the dump killed leaves its
+   * children to PID 1, and that of many containers and development machines reaps only every few seconds.
+   */
+  async freed(signal?: AbortSignal): Promise<void> {
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    while (this.#arenas.some(({ pid }) => existsSync(`/proc/${pid}`))) {
+      signal?.throwIfAborted();
+      if (patience.aborted) {
+        const detail = { timeoutMs: PATIENCE_MS, waitingFor: 'zombies of the target' };
+        throw new CheckpointError(
+          'TIMEOUT',
+          `Cannot restore target ${this.#child.pid}: nobody reaps its zombies`,
+          detail,
+        );
+      }
+      await delay(POLL_MS);
+    }
+  }
+
+  /** Ends the tree and resolves when nothing of it runs; zombies that init has yet to reap may remain. Safe to call twice. */
   async end(): Promise<void> {
     const pids =
       this.#arenas.length > 0

@@ -54,11 +54,11 @@ const SLACK_BYTES = 256 * 1024 * 1024;
 async function basePath(destination: Destination): Promise<string> {
   switch (destination.kind) {
     case 'tmpfs':
-      return await onTmpfs('/dev/shm', 'is not a tmpfs. Pass --dest with a directory on one', true);
+      return onTmpfs('/dev/shm', 'is not a tmpfs. Pass --dest with a directory on one', true);
     case 'disk': {
       const path = join(frazilHome(), 'bench');
       await mkdir(path, { recursive: true });
-      return await onTmpfs(path, 'is on a tmpfs. Pass --dest with a directory on a disk', false);
+      return onTmpfs(path, 'is on a tmpfs. Pass --dest with a directory on a disk', false);
     }
     case 'path':
       await mkdir(destination.path, { recursive: true });
@@ -106,7 +106,7 @@ async function sweep(base: string): Promise<void> {
 }
 
 async function isRunning(pid: string): Promise<boolean> {
-  return await stat(`/proc/${pid}`).then(
+  return stat(`/proc/${pid}`).then(
     () => true,
     () => false,
   );
