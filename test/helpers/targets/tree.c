@@ -511,7 +511,6 @@ static void spoil(void) {
   MUST(lseek(ghost, 17, SEEK_CUR));
   MUST(flock(flocked, LOCK_UN));
   MUST(timerfd_settime(far_timer, 0, &(struct itimerspec){{0}, {0}}, NULL));
-  MUST(inotify_rm_watch(watcher, watch));
   MUST(kill(stopped_pid, SIGCONT));
   mapped->bytes[77]++;
 }
