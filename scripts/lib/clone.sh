@@ -6,12 +6,17 @@ BUILT=$ROOT/node_modules/.frazil-built
 BUILD_INPUTS=(native src CMakeLists.txt binding.gyp package.json package-lock.json tsconfig.json tsconfig.build.json
   scripts/install.mjs scripts/finish-build.mjs)
 
+# Not "npm ci": a registry mirror may lack binaries for other platforms, which the lock file then cannot list and without
+# which npm ci refuses (seen with Biome's). "npm install" takes the locked versions too; modules-fresh checks that it did.
 # Without install scripts: the root package's own would build the addon a second time, and no dependency needs one.
 clone_modules() {
   NOTE='up to date'
-  modules_fresh && return
-  (cd "$ROOT" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2)
-  NOTE='npm ci'
+  if modules_fresh; then return; fi
+  # An install that was interrupted: npm would trust packages that are there in half.
+  if [[ ! -e $ROOT/node_modules/.package-lock.json ]]; then rm -rf "$ROOT/node_modules"; fi
+  (cd "$ROOT" && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2)
+  modules_fresh || die 'Cannot install node_modules as package-lock.json says. Remove node_modules and run scripts/setup again'
+  NOTE='npm install'
 }
 
 modules_fresh() { node "$ROOT/scripts/lib/modules-fresh.mjs" "$ROOT"; }
