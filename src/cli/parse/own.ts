@@ -1,0 +1,80 @@
+// Options of Frazil itself. They must be written in full, so that they cannot change the meaning of an abbreviation that CRIU
+// takes, and they are taken out again of what is passed on to CRIU.
+
+import type { ArgumentKind, LongOption } from './grammar.js';
+
+export interface OwnOption extends LongOption {
+  readonly text: string;
+  /** Name of the value in help texts. */
+  readonly value?: string;
+}
+
+interface About {
+  readonly text: string;
+  readonly argument?: ArgumentKind;
+  readonly value?: string;
+  readonly short?: string;
+}
+
+function own(name: string, { text, argument = 'none', value, short }: About): OwnOption {
+  const more = { ...(value === undefined ? {} : { value }), ...(short === undefined ? {} : { short }) };
+  return { name, argument, sets: name, on: true, text, ...more };
+}
+
+const JSON_OPTION = own('json', { text: 'One object on stdout; everything for people goes to stderr' });
+const QUIET = own('quiet', { text: 'No progress, no summary; errors only' });
+const CRIU = own('criu', {
+  text: 'The CRIU to run; default: FRAZIL_CRIU, the private prefix, PATH',
+  argument: 'required',
+  value: 'PATH',
+});
+const HELP = own('help', { text: 'Show this text', short: 'h' });
+
+/** Beside CRIU's options, with every command of CRIU's. */
+export const OWN_OPTIONS: readonly OwnOption[] = [
+  JSON_OPTION,
+  own('progress', { text: 'Show progress even when stderr is no terminal; with --json one line per event' }),
+  QUIET,
+  CRIU,
+  own('absorb', {
+    text: 'Take the pages into memory while the tree is frozen: always, never or auto',
+    argument: 'optional',
+    value: 'MODE',
+  }),
+  own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
+];
+
+const TREE = own('tree', {
+  text: 'Look at this tree too, without stopping it',
+  argument: 'required',
+  value: 'PID',
+  short: 't',
+});
+
+/** What the commands that CRIU does not have take; nothing else. */
+export const OWN_COMMANDS = {
+  doctor: [TREE, JSON_OPTION, CRIU, QUIET, HELP],
+  explain: [JSON_OPTION, HELP],
+  bench: [
+    own('list', { text: 'Name the scenarios and peers' }),
+    own('size', { text: 'Memory of the tree, such as 512M', argument: 'required', value: 'SIZE' }),
+    own('peer', {
+      text: 'Measure this peer; may be repeated, the first is the baseline',
+      argument: 'required',
+      value: 'NAME',
+    }),
+    own('runs', { text: 'Counted runs of every peer', argument: 'required', value: 'N' }),
+    own('warmups', { text: 'Runs before those', argument: 'required', value: 'N' }),
+    own('processes', { text: 'Processes of the tree', argument: 'required', value: 'N' }),
+    own('seed', { text: 'Seed of the memory and the statistics', argument: 'required', value: 'N' }),
+    own('json', { text: 'Write every figure into this file', argument: 'required', value: 'FILE' }),
+    own('svg', { text: 'Write a plot into this file', argument: 'required', value: 'FILE' }),
+    own('html', { text: 'Write a report that needs no other file', argument: 'required', value: 'FILE' }),
+    CRIU,
+    QUIET,
+    HELP,
+  ],
+  help: [HELP],
+} as const satisfies Record<string, readonly OwnOption[]>;
+
+export type OwnCommand = keyof typeof OWN_COMMANDS;
