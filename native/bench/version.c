@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
   if (argc != 4) return fputs("usage: version CRIU SESSIONS EXCHANGES\n", stderr), 2;
   const ssize_t length = time_sessions(argv[1], atoi(argv[2]));
   time_exchanges(argv[1], atoi(argv[3]));
-  printf("],\"answer\":\"");
+  printf("],\"answerHex\":\"");
   for (ssize_t i = 0; i < length; i++) printf("%02x", answer[i]);
   printf("\"}\n");
   return 0;

@@ -4,9 +4,9 @@
  */
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readDumpStats } from '../images/stats.js';
 import { type Cost, meter } from './host/meter.js';
 import { restoreTree } from './host/restore.js';
-import { readDumpTimes } from './host/stats-dump.js';
 import { PAGE_BYTES, Target } from './host/target.js';
 import { verifyAnswers, verifyImages } from './host/verify.js';
 import type { Figures } from './model.js';
@@ -80,13 +80,13 @@ async function collect(
   { workDir, imagesDir }: DumpJob,
   { cost, target, targetNs }: Measured,
 ): Promise<Figures> {
-  const times = await readDumpTimes(workDir);
+  const times = await readDumpStats(workDir);
   const written = await sizes(imagesDir);
   const memoryBytes = target.arenas.reduce((sum, { pages }) => sum + pages, 0) * PAGE_BYTES;
   const targetUs = (target.cpuNs() - targetNs) / 1000;
   return {
-    frozen: times.frozenUs,
-    freezing: times.freezingUs,
+    frozen: times.frozen_time,
+    freezing: times.freezing_time,
     wall: cost.wallUs,
     throughput: (memoryBytes / cost.wallUs) * 1e6,
     cpu: cost.cpuUs,

@@ -50,7 +50,7 @@ export interface VersionPeer extends Common {
 
 export type Peer = DumpPeer | VersionPeer;
 
-/** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered. */
+/** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered (in C: `answerHex`, the bytes). */
 export interface VersionOutput {
   readonly samples: Readonly<Partial<Record<MetricName, readonly number[]>>>;
   readonly answer: string;
