@@ -7,13 +7,11 @@
 // the abort came too late, with `hung-up` when CRIU died. Turning that into ABORTED or DUMP_REFUSED is the caller's affair
 // (failure.ts), because only the caller knows pid, directory and log.
 
-import type { Fd } from '../addon/native.js';
+import type { ExitStatus } from '../addon/children.js';
+import type { Fd } from '../addon/fd.js';
 import type { CriuOpts } from '../schema/rpc.js';
 
-/** How a child ended. */
-export type ChildExit =
-  | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'killed'; readonly signal: number };
+export type { ExitStatus } from '../addon/children.js';
 
 export type FeatureName = 'mem_track' | 'lazy_pages' | 'pidfd_store';
 
@@ -62,7 +60,7 @@ export interface ServedPayloads {
   /** CRIU answers pid 0 for a daemon (its bug): absent here. The port is the one CRIU chose when 0 was asked. */
   readonly PAGE_SERVER: { readonly port?: number; readonly pid?: number };
   readonly PAGE_SERVER_CHLD: { readonly port?: number; readonly pid: number };
-  readonly WAIT_PID: { readonly exit: ChildExit };
+  readonly WAIT_PID: { readonly exit: ExitStatus };
 }
 
 export type Served<K extends RequestKind = RequestKind> = { readonly kind: 'served' } & ServedPayloads[K];
@@ -82,7 +80,7 @@ export interface Refused {
 export interface HungUp {
   readonly kind: 'hung-up';
   /** Absent when nobody can know it (libcriu reaps its own child). */
-  readonly exit?: ChildExit;
+  readonly exit?: ExitStatus;
   /** Tail of what CRIU printed. */
   readonly stderr: string;
   /** True when we terminated it ourselves, on abort. */
@@ -140,10 +138,12 @@ export interface ExchangeOptions {
 export interface Session extends AsyncDisposable {
   readonly kind: 'swrk' | 'libcriu';
   readonly criu: { readonly path: string };
-  /** Tail of what CRIU printed so far, at most 64 KiB: option errors of 4.1 appear only there. Empty for libcriu, which prints to ours. */
+  /** Tail of what CRIU wrote to its standard error, at most 64 KiB: option errors of 4.1 are told only there. */
   stderr(): string;
+  /** The same of its standard output: `displayStats`, "Looks good." */
+  stdout(): string;
   /**
-   * Sends one request and answers its notifications until CRIU's answer.
+   * Sends one request and answers its notifications until CRIU's answer. PRE_DUMP and SINGLE_PRE_DUMP always track memory.
    * Misuse and requests that would crash CRIU throw RangeError or CheckpointError FEATURE_MISSING before anything is sent; a message
    * that the protocol does not allow rejects with PROTOCOL and ends the session; a signal already aborted rejects with ABORTED.
    */
