@@ -36,6 +36,7 @@ struct Cost {
 };
 
 static pid_t command_pid;
+static volatile sig_atomic_t stopping;
 
 static void die(const char *what) {
   fprintf(stderr, "run: %s: %s\n", what, strerror(errno));
@@ -94,21 +95,50 @@ static void sample(struct Cost *cost) {
   (void)walk(getpid(), cost, 0);
 }
 
-static void forward(int signal_number) { kill(command_pid, signal_number); }
+// To the command alone: CRIU must not be stopped behind the back of the command that runs it.
+static void forward(int signal_number) {
+  stopping = 1;
+  kill(command_pid, signal_number);
+}
 
-static pid_t start(char **command) {
+static void start(char **command) {
+  sigset_t both, before;
+  sigemptyset(&both);
+  sigaddset(&both, SIGINT);
+  sigaddset(&both, SIGTERM);
+  sigprocmask(SIG_BLOCK, &both, &before);  // until forward() knows whom to tell
+  signal(SIGINT, forward);
+  signal(SIGTERM, forward);
   const pid_t pid = vfork();
   if (pid == -1) die("vfork");
-  if (pid != 0) return pid;
-  execvp(command[0], command);
-  _exit(127);
+  if (pid == 0) {
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    execvp(command[0], command);
+    _exit(127);
+  }
+  command_pid = pid;
+  sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+// The command was told to stop and has stopped: what it left behind, such as helpers of a CRIU that could not clean up, goes too.
+static void end_descendants(void) {
+  char path[64], text[kText];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)getpid(), (int)getpid());
+  while (read_text(path, text)) {
+    for (char *at = text, *end; *at != '\0'; at = end) {
+      const long child = strtol(at, &end, 10);
+      if (end == at) break;
+      kill((pid_t)child, SIGKILL);
+    }
+    if (waitpid(-1, NULL, 0) == -1 && errno == ECHILD) return;
+  }
 }
 
 static int wait_sampling(struct Cost *cost, int64_t began, int64_t *wall) {
   const int fd = (int)syscall(SYS_pidfd_open, command_pid, 0);
   if (fd == -1) die("pidfd_open");
   struct pollfd ended = {fd, POLLIN, 0};
-  while (poll(&ended, 1, kSampleMs) < 1) sample(cost);
+  while (poll(&ended, 1, kSampleMs) < 1) sample(cost);  // EINTR is a forwarded signal: an early sample
   *wall = now_us() - began;
   int status = 0;
   if (waitpid(command_pid, &status, 0) == -1) die("waitpid");
@@ -136,11 +166,10 @@ int main(int argc, char **argv) {
   struct Cost cost = {0};
   cost.available_kb = cost.lowest_kb = field_kb("/proc/meminfo", "MemAvailable:");
   const int64_t began = now_us();
-  command_pid = start(argv + first + 1);
-  signal(SIGINT, forward);  // CRIU must not be stopped behind the back of the command that runs it
-  signal(SIGTERM, forward);
+  start(argv + first + 1);
   int64_t wall = 0;
   const int status = wait_sampling(&cost, began, &wall);
+  if (stopping) end_descendants();
   while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   struct rusage used;
   getrusage(RUSAGE_CHILDREN, &used);

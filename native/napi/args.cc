@@ -64,9 +64,10 @@ std::optional<std::span<const std::byte>> to_bytes(const Napi::Value& value, con
 }
 
 Napi::Value property(const Napi::Value& object, const char* name) {
-  if (!object.IsObject()) return object.Env().Undefined();
+  if (!object.IsObject()) return {};
   Napi::Value value = object.As<Napi::Object>().Get(name);
-  return value.IsNull() ? object.Env().Undefined() : value;
+  if (value.IsNull()) return {};
+  return value;
 }
 
 std::optional<uint64_t> to_unsigned_or(const Napi::Value& value, uint64_t otherwise, const char* wanted) {

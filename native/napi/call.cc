@@ -1,5 +1,7 @@
 #include "napi/call.h"
 
+#include <cstring>
+
 namespace frazil {
 
 void call_js(napi_env env, napi_value function) noexcept {
@@ -15,14 +17,21 @@ Napi::Value failure(Napi::Env env, SysError error) {
   return plain;
 }
 
+Napi::Value new_bytes(Napi::Env env, std::span<const std::byte> bytes) {
+  auto array = Napi::Uint8Array::New(env, bytes.size());
+  if (array.IsEmpty() || bytes.empty()) return array;
+  std::memcpy(array.Data(), bytes.data(), bytes.size());
+  return array;
+}
+
 Napi::Value throw_failure(Napi::Env env, SysError error) {
   (void)napi_throw(env, failure(env, error));
-  return env.Undefined();
+  return {};
 }
 
 Napi::Value throw_misuse(Napi::Env env, const char* message) {
   (void)napi_throw_type_error(env, nullptr, message);
-  return env.Undefined();
+  return {};
 }
 
 }  // namespace frazil

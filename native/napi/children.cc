@@ -43,7 +43,8 @@ std::optional<SpawnOptions> to_spawn_options(const Napi::Value& value) {
   auto fds = to_inherited(property(value, "fds"));
   if (!fds) return std::nullopt;
   SpawnOptions options{std::move(*file), std::move(*argv), std::move(*env), std::move(*fds), {}, false};
-  options.new_process_group = property(value, "newProcessGroup").ToBoolean();
+  const Napi::Value group = property(value, "newProcessGroup");
+  options.new_process_group = group.IsBoolean() && group.As<Napi::Boolean>();
   const Napi::Value cwd = property(value, "cwd");
   if (cwd.IsUndefined()) return options;
   auto path = to_string(cwd, "cwd: a path");
@@ -55,7 +56,7 @@ std::optional<SpawnOptions> to_spawn_options(const Napi::Value& value) {
 // spawn(options) -> { pid, pidfd }
 Napi::Value spawn(const Napi::CallbackInfo& info) {
   const auto options = to_spawn_options(info[0]);
-  if (!options) return info.Env().Undefined();
+  if (!options) return {};
   auto child = spawn_child(*options);
   if (!child.ok()) return throw_failure(info.Env(), child.error());
   Napi::Object view = Napi::Object::New(info.Env());
@@ -114,14 +115,14 @@ class WaitExitJob final : public Job {
 template <typename WaitJob>
 Napi::Value start_wait(const Napi::CallbackInfo& info) {
   auto pidfd = Fd::duplicate(info[0]);
-  if (!pidfd) return info.Env().Undefined();
+  if (!pidfd) return {};
   return Job::start(info.Env(), "frazil-wait", std::make_unique<WaitJob>(std::move(*pidfd)), info.Env().Undefined());
 }
 
 // pidfdOpen(pid) -> Fd
 Napi::Value pidfd_open(const Napi::CallbackInfo& info) {
   const auto pid = to_int(info[0], "pid: a number");
-  if (!pid) return info.Env().Undefined();
+  if (!pid) return {};
   auto pidfd = open_pidfd(*pid);
   if (!pidfd.ok()) return throw_failure(info.Env(), pidfd.error());
   return Fd::wrap(info.Env(), std::move(pidfd).value());
@@ -130,12 +131,12 @@ Napi::Value pidfd_open(const Napi::CallbackInfo& info) {
 // sendSignal(pidfd, signal)
 Napi::Value signal(const Napi::CallbackInfo& info) {
   const auto pidfd = Fd::borrow(info[0]);
-  if (!pidfd) return info.Env().Undefined();
+  if (!pidfd) return {};
   const auto number = to_int(info[1], "signal: a number");
-  if (!number) return info.Env().Undefined();
+  if (!number) return {};
   const auto sent = send_signal(*pidfd, *number);
   if (!sent.ok()) return throw_failure(info.Env(), sent.error());
-  return info.Env().Undefined();
+  return {};
 }
 
 // setChildSubreaper(on)
@@ -143,7 +144,7 @@ Napi::Value subreaper(const Napi::CallbackInfo& info) {
   if (!info[0].IsBoolean()) return throw_misuse(info.Env(), "on: a boolean");
   const auto done = set_child_subreaper(info[0].As<Napi::Boolean>());
   if (!done.ok()) return throw_failure(info.Env(), done.error());
-  return info.Env().Undefined();
+  return {};
 }
 
 }  // namespace

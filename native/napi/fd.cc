@@ -57,17 +57,21 @@ Fd::Fd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Fd>(info) {
     throw_misuse(info.Env(), "an Fd cannot be constructed, only adopted or duplicated");
     return;
   }
+  // The environment is ending and nothing points to this object, so nothing would ever close what it took.
+  if (IsEmpty()) return;
   (void)napi_type_tag_object(info.Env(), info.This(), &kFdTag);
   fd_ = std::move(*info[0].As<Napi::External<UniqueFd>>().Data());
 #ifdef FRAZIL_DEBUG
   made_at_ = creation_site(info.Env());
+  ending_ = instance_of(info.Env()).ending;
 #endif
 }
 
 Fd::~Fd() {
 #ifdef FRAZIL_DEBUG
   // No JavaScript in a finalizer, so not process.emitWarning.
-  if (fd_) std::fprintf(stderr, "frazil: fd %d was never closed. It was %s\n", fd_.get(), made_at_.c_str());
+  if (!fd_ || *ending_) return;
+  std::fprintf(stderr, "frazil: fd %d was never closed. It was %s\n", fd_.get(), made_at_.c_str());
 #endif
 }
 

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -47,6 +48,7 @@ class Fd : public Napi::ObjectWrap<Fd> {
   UniqueFd fd_;
 #ifdef FRAZIL_DEBUG
   std::string made_at_;
+  std::shared_ptr<bool> ending_;
 #endif
 };
 

@@ -13,7 +13,7 @@ namespace {
 // pipe({ capacityBytes }?) -> { read, write }
 Napi::Value pipe(const Napi::CallbackInfo& info) {
   const auto capacity = to_unsigned_or(property(info[0], "capacityBytes"), 0, "capacityBytes: a size in bytes");
-  if (!capacity) return info.Env().Undefined();
+  if (!capacity) return {};
   auto made = open_pipe(*capacity);
   if (!made.ok()) return throw_failure(info.Env(), made.error());
   Napi::Object ends = Napi::Object::New(info.Env());
@@ -25,7 +25,7 @@ Napi::Value pipe(const Napi::CallbackInfo& info) {
 // memfd(name) -> Fd
 Napi::Value memfd(const Napi::CallbackInfo& info) {
   const auto name = to_string(info[0], "name: a string");
-  if (!name) return info.Env().Undefined();
+  if (!name) return {};
   auto made = open_memfd(name->c_str());
   if (!made.ok()) return throw_failure(info.Env(), made.error());
   return Fd::wrap(info.Env(), std::move(made).value());

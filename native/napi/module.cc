@@ -12,10 +12,15 @@ namespace {
 Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   // Owned by the environment, which deletes it at its end.
   env.SetInstanceData(std::make_unique<Instance>().release());
+  env.AddCleanupHook([ending = instance_of(env).ending] { *ending = true; });
   Fd::define(env, exports);
   define_sockets(env, exports);
   define_files(env, exports);
   define_children(env, exports);
+  define_pages(env, exports);
+#ifdef FRAZIL_TESTS
+  define_tests(env, exports);
+#endif
   return exports;
 }
 

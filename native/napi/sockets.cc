@@ -1,7 +1,5 @@
 // Socket pairs, and messages over them: the control plane between TypeScript and CRIU.
 
-#include <cstring>
-
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/call.h"
@@ -28,7 +26,7 @@ Napi::Value seqpacket(const Napi::CallbackInfo& info) { return wrap_pair(info.En
 // streamPair({ bufferBytes }?) -> [Fd, Fd]
 Napi::Value stream(const Napi::CallbackInfo& info) {
   const auto buffer = to_unsigned_or(property(info[0], "bufferBytes"), 0, "bufferBytes: a size in bytes");
-  if (!buffer) return info.Env().Undefined();
+  if (!buffer) return {};
   return wrap_pair(info.Env(), stream_pair(*buffer));
 }
 
@@ -51,14 +49,14 @@ std::optional<std::vector<int>> borrow_all(const Napi::Value& value) {
 // send(fd, bytes, fds?): the fds are borrowed; the peer gets its own.
 Napi::Value send(const Napi::CallbackInfo& info) {
   const auto fd = Fd::borrow(info[0]);
-  if (!fd) return info.Env().Undefined();
+  if (!fd) return {};
   const auto bytes = to_bytes(info[1], "bytes: a Uint8Array");
-  if (!bytes) return info.Env().Undefined();
+  if (!bytes) return {};
   const auto fds = borrow_all(info[2]);
-  if (!fds) return info.Env().Undefined();
+  if (!fds) return {};
   const auto sent = send_message(*fd, *bytes, *fds);
   if (!sent.ok()) return throw_failure(info.Env(), sent.error());
-  return info.Env().Undefined();
+  return {};
 }
 
 class ReceiveJob final : public Job {
@@ -75,12 +73,10 @@ class ReceiveJob final : public Job {
     if (!received_.ok()) return received_.error();
     auto& message = received_.value();
     if (!message) return env.Undefined();
-    auto bytes = Napi::Uint8Array::New(env, message->bytes.size());
-    if (!message->bytes.empty()) std::memcpy(bytes.Data(), message->bytes.data(), message->bytes.size());
     Napi::Array fds = Napi::Array::New(env);
     for (uint32_t i = 0; i < message->fds.size(); ++i) fds.Set(i, Fd::wrap(env, std::move(message->fds[i])));
     Napi::Object view = Napi::Object::New(env);
-    view.Set("bytes", bytes);
+    view.Set("bytes", new_bytes(env, message->bytes));
     view.Set("fds", fds);
     return view;
   }
@@ -92,7 +88,7 @@ class ReceiveJob final : public Job {
 // receive(fd) -> Job<{ bytes, fds } | undefined>
 Napi::Value receive(const Napi::CallbackInfo& info) {
   auto fd = Fd::duplicate(info[0]);
-  if (!fd) return info.Env().Undefined();
+  if (!fd) return {};
   return Job::start(info.Env(), "frazil-receive", std::make_unique<ReceiveJob>(std::move(*fd)),
                     info.Env().Undefined());
 }

@@ -38,7 +38,7 @@ Result<ExitStatus> wait_child(int pidfd, const Cancel& cancel) noexcept {
   const auto ended = wait_exit(pidfd, cancel);
   if (!ended.ok()) return ended.error();
   siginfo_t end{};
-  // __WALL: a root that CRIU restored as our sibling's child may have been cloned with another exit signal than SIGCHLD.
+  // __WALL: a root that CRIU restored as its sibling may have been cloned with another exit signal than SIGCHLD.
   // WNOHANG: a zombie that a tracer still holds makes the pidfd readable before it can be reaped.
   if (retry_eintr([&] { return ::waitid(kPidfd, static_cast<id_t>(pidfd), &end, WEXITED | WNOHANG | __WALL); }) == -1) {
     return SysError{errno, "waitid"};

@@ -1,6 +1,6 @@
 // From the addon's plain `{ errno, syscall }` to an error with a sentence, a stack and a cause.
 
-import { getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { NativeFailure } from './native.js';
 
@@ -29,7 +29,8 @@ export function attempt<T>(action: string, call: () => T): T {
   }
 }
 
-// libuv does not know every number of the kernel; those keep theirs.
+// The names of the kernel: libuv lacks ECHILD among others. The first of two names for one number is the usual one (EAGAIN).
 function errnoName(errno: number): string {
-  return errno > 0 ? getSystemErrorName(-errno) : `errno ${errno}`;
+  const known = Object.entries(constants.errno).find(([, number]) => number === errno);
+  return known?.[0] ?? `errno ${errno}`;
 }

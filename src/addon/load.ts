@@ -10,11 +10,14 @@ import type { Native } from './native.js';
 const BUILT = fileURLToPath(new URL('../../build/Release/frazil.node', import.meta.url));
 const require = createRequire(import.meta.url);
 
+/** Where the addon is; `FRAZIL_ADDON` names another build of it, such as a sanitizer's. */
+export const ADDON = process.env['FRAZIL_ADDON'] ?? BUILT;
+
 let loaded: Native | undefined;
 
-/** The addon. `FRAZIL_ADDON` names another build of it (a sanitizer's). Throws ADDON_MISSING. */
+/** The addon. Throws ADDON_MISSING. */
 export function native(): Native {
-  loaded ??= load(process.env['FRAZIL_ADDON'] ?? BUILT);
+  loaded ??= load(ADDON);
   return loaded;
 }
 

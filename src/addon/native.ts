@@ -74,8 +74,93 @@ export type ExitStatus =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: number; readonly coreDumped: boolean };
 
+/** What a sink has done so far; exact once its job has ended. `...Pages` are pages of 4096 bytes. */
+export interface SinkCounters {
+  /** Page bytes taken from CRIU. */
+  readonly bytesIn: number;
+  /** Page bytes written to the images directory. */
+  readonly bytesOut: number;
+  /** Page bytes that went over memory. */
+  readonly bytesAbsorbed: number;
+  /** Page bytes that this process looked at. */
+  readonly bytesUser: number;
+  /** Memory made ready before the freeze. */
+  readonly bytesPrepared: number;
+  readonly runs: number;
+  /** Tasks and shared memory objects. */
+  readonly images: number;
+  /** Left out because the parent has them. */
+  readonly parentPages: number;
+  readonly zeroPages: number;
+  /** Zero pages that are holes in the file. */
+  readonly sparsePages: number;
+  /** Freed in ancestors. */
+  readonly deduplicatedPages: number;
+  /** Of the sink's own threads. */
+  readonly cpuNs: number;
+  /** How long the receiver waited for the copying threads. */
+  readonly stallNs: number;
+}
+
+/** Why a reception ended before CLOSE; native/page/receiver.h says what each means. */
+export type SinkFault =
+  | 'system'
+  | 'cancelled'
+  | 'hung-up'
+  | 'bad-header'
+  | 'unknown-command'
+  | 'unknown-image'
+  | 'no-image'
+  | 'not-sorted'
+  | 'hole-without-parent'
+  | 'hole-not-in-parent'
+  | 'bad-parent';
+
+export interface SinkFailure {
+  readonly fault: SinkFault;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly image: 'task' | 'shmem';
+  /** The pid in its own namespace, or the id of the shared memory object. */
+  readonly id: number;
+  readonly vaddr: bigint;
+  readonly pages: number;
+}
+
+export interface SinkReception {
+  /** 24 up to CRIU 4.1, 32 from 4.2; absent when nothing came. */
+  readonly headerBytes?: 24 | 32;
+  readonly failure?: SinkFailure;
+}
+
+export interface NativePageSinkOptions {
+  /** Gets pages-N.img and pagemap-*.img. */
+  readonly directory: Fd;
+  /** The images directory below it. */
+  readonly parent?: Fd;
+  readonly store: 'memory' | 'directory';
+  readonly autoDedup: boolean;
+  /** Copying threads. */
+  readonly workers: number;
+  /** N of the first pages-N.img. */
+  readonly firstPagesId: number;
+}
+
+/** prepare, serve, settle: each at most once, in this order, one at a time. */
+export interface NativePageSink {
+  prepare(expectedBytes: number, onProgress?: () => void): NativeJob<void, SinkCounters>;
+  /** Consumes the socket. A failure of the protocol is in the value; the job rejects only when it could not run. */
+  serve(socket: Fd, onProgress?: () => void): NativeJob<SinkReception, SinkCounters>;
+  settle(onProgress?: () => void): NativeJob<void, SinkCounters>;
+  counters(): SinkCounters;
+}
+
 export interface Native {
   readonly Fd: NativeFdClass;
+
+  readonly PageSink: new (options: NativePageSinkOptions) => NativePageSink;
+  /** The root of a tmpfs mounted nowhere; EPERM without CAP_SYS_ADMIN. */
+  privateTmpfs(): Fd;
 
   seqpacketPair(): [Fd, Fd];
   streamPair(options?: { readonly bufferBytes?: number }): [Fd, Fd];

@@ -1,0 +1,205 @@
+// The page sink for TypeScript: three jobs over one Sink, which they share. TypeScript calls them one after the other.
+
+#include "napi/args.h"
+#include "napi/bindings.h"
+#include "napi/call.h"
+#include "napi/fd.h"
+#include "napi/instance.h"
+#include "napi/job.h"
+#include "page/sink.h"
+#include "sys/private_tmpfs.h"
+
+namespace frazil {
+namespace {
+
+using page::Counters;
+
+// What the jobs of one sink share. The Sink goes with the last of them, on whatever thread that is.
+struct Shared {
+  std::shared_ptr<Counters> counters = std::make_shared<Counters>();
+  std::unique_ptr<page::Sink> sink;
+};
+
+Napi::Value to_view(Napi::Env env, const Counters& counters) {
+  const std::pair<const char*, const std::atomic<uint64_t>*> fields[] = {
+      {"bytesIn", &counters.bytes_in},
+      {"bytesOut", &counters.bytes_out},
+      {"bytesAbsorbed", &counters.bytes_absorbed},
+      {"bytesUser", &counters.bytes_user},
+      {"bytesPrepared", &counters.bytes_prepared},
+      {"runs", &counters.runs},
+      {"images", &counters.images},
+      {"parentPages", &counters.parent_pages},
+      {"zeroPages", &counters.zero_pages},
+      {"sparsePages", &counters.sparse_pages},
+      {"deduplicatedPages", &counters.deduplicated_pages},
+      {"cpuNs", &counters.cpu_ns},
+      {"stallNs", &counters.stall_ns},
+  };
+  Napi::Object view = Napi::Object::New(env);
+  // A double is exact up to 2^53: eight PiB, or a hundred days of nanoseconds.
+  for (const auto& [name, value] : fields) {
+    view.Set(name, static_cast<double>(value->load(std::memory_order_relaxed)));
+  }
+  return view;
+}
+
+const char* to_name(page::Fault fault) {
+  constexpr const char* kNames[] = {"system",       "cancelled",  "hung-up",    "bad-header",          "unknown-command",
+                                    "unknown-image", "no-image",   "not-sorted", "hole-without-parent", "hole-not-in-parent",
+                                    "bad-parent"};
+  return kNames[static_cast<size_t>(fault)];
+}
+
+Napi::Value to_view(Napi::Env env, const page::Failure& failure) {
+  Napi::Object view = Napi::Object::New(env);
+  view.Set("fault", to_name(failure.fault));
+  view.Set("errno", failure.error.number);
+  view.Set("syscall", failure.error.op);
+  view.Set("image", failure.image.kind == page::ImageId::Kind::task ? "task" : "shmem");
+  view.Set("id", static_cast<double>(failure.image.id));
+  view.Set("vaddr", Napi::BigInt::New(env, failure.vaddr));
+  view.Set("pages", static_cast<double>(failure.pages));
+  return view;
+}
+
+class SinkJob : public Job {
+ public:
+  explicit SinkJob(std::shared_ptr<Shared> shared) noexcept : shared_(std::move(shared)) {}
+
+ protected:
+  Snapshot snapshot() const override {
+    return [counters = shared_->counters](Napi::Env env) { return to_view(env, *counters); };
+  }
+  page::Sink& sink() noexcept { return *shared_->sink; }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+};
+
+class PrepareJob final : public SinkJob {
+ public:
+  PrepareJob(std::shared_ptr<Shared> shared, uint64_t bytes) noexcept : SinkJob(std::move(shared)), bytes_(bytes) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override { outcome_ = sink().prepare(bytes_, cancel); }
+  Result<Napi::Value> settle(Napi::Env env) override {
+    if (!outcome_.ok()) return outcome_.error();
+    return env.Undefined();
+  }
+
+  uint64_t bytes_;
+  Result<void> outcome_;
+};
+
+class ServeJob final : public SinkJob {
+ public:
+  ServeJob(std::shared_ptr<Shared> shared, UniqueFd socket) noexcept
+      : SinkJob(std::move(shared)), socket_(std::move(socket)) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override {
+    const UniqueFd socket = std::move(socket_);
+    failure_ = sink().serve(socket.get(), cancel);
+  }
+  // A failure of the protocol is a value: TypeScript joins it with what CRIU says before anything is thrown.
+  Result<Napi::Value> settle(Napi::Env env) override {
+    Napi::Object view = Napi::Object::New(env);
+    const page::HeaderForm form = sink().form();
+    if (form != page::HeaderForm::unknown) view.Set("headerBytes", form == page::HeaderForm::wide ? 32 : 24);
+    if (failure_) view.Set("failure", to_view(env, *failure_));
+    return view;
+  }
+
+  UniqueFd socket_;
+  std::optional<page::Failure> failure_;
+};
+
+class SettleJob final : public SinkJob {
+ public:
+  using SinkJob::SinkJob;
+
+ private:
+  void run(const Cancel& cancel) noexcept override { outcome_ = sink().settle(cancel); }
+  Result<Napi::Value> settle(Napi::Env env) override {
+    if (!outcome_.ok()) return outcome_.error();
+    return env.Undefined();
+  }
+
+  Result<void> outcome_;
+};
+
+class PageSink : public Napi::ObjectWrap<PageSink> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "PageSink",
+                       {InstanceMethod<&PageSink::prepare>("prepare"), InstanceMethod<&PageSink::serve>("serve"),
+                        InstanceMethod<&PageSink::settle>("settle"), InstanceMethod<&PageSink::counters>("counters")});
+  }
+
+  explicit PageSink(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageSink>(info) { open(info); }
+
+ private:
+  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'directory', autoDedup, workers, firstPagesId })
+  void open(const Napi::CallbackInfo& info) {
+    auto directory = Fd::duplicate(property(info[0], "directory"));
+    if (!directory) return;
+    UniqueFd parent;
+    if (const auto given = property(info[0], "parent"); !given.IsUndefined()) {
+      auto duplicate = Fd::duplicate(given);
+      if (!duplicate) return;
+      parent = std::move(*duplicate);
+    }
+    const auto store = to_string(property(info[0], "store"), "store: 'memory' or 'directory'");
+    const auto workers = to_unsigned(property(info[0], "workers"), "workers: a number");
+    const auto first = to_unsigned(property(info[0], "firstPagesId"), "firstPagesId: a number");
+    if (!store || !workers || !first) return;
+    page::SinkOptions options;
+    options.store = *store == "memory" ? page::StoreKind::memory : page::StoreKind::directory;
+    options.receiver = {property(info[0], "autoDedup").ToBoolean().Value(), static_cast<unsigned>(*workers),
+                        static_cast<uint32_t>(*first)};
+    auto sink = page::Sink::open(std::move(*directory), std::move(parent), options, shared_->counters);
+    if (!sink.ok()) {
+      (void)throw_failure(info.Env(), sink.error());
+      return;
+    }
+    shared_->sink = std::move(sink).value();
+  }
+
+  Napi::Value prepare(const Napi::CallbackInfo& info) {
+    const auto bytes = to_unsigned(info[0], "expectedBytes: a size in bytes");
+    if (!bytes) return info.Env().Undefined();
+    return Job::start(info.Env(), "frazil-prepare", std::make_unique<PrepareJob>(shared_, *bytes), info[1]);
+  }
+
+  // The socket is consumed: when the job has ended, CRIU sees the end of it.
+  Napi::Value serve(const Napi::CallbackInfo& info) {
+    auto socket = Fd::consume(info[0]);
+    if (!socket) return info.Env().Undefined();
+    return Job::start(info.Env(), "frazil-pages", std::make_unique<ServeJob>(shared_, std::move(*socket)), info[1]);
+  }
+
+  Napi::Value settle(const Napi::CallbackInfo& info) {
+    return Job::start(info.Env(), "frazil-settle", std::make_unique<SettleJob>(shared_), info[0]);
+  }
+
+  Napi::Value counters(const Napi::CallbackInfo& info) { return to_view(info.Env(), *shared_->counters); }
+
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+};
+
+// privateTmpfs() -> Fd
+Napi::Value private_tmpfs(const Napi::CallbackInfo& info) {
+  auto root = open_private_tmpfs(PageBacking::small);
+  if (!root.ok()) return throw_failure(info.Env(), root.error());
+  return Fd::wrap(info.Env(), std::move(root).value());
+}
+
+}  // namespace
+
+void define_pages(Napi::Env env, Napi::Object exports) {
+  exports.Set("PageSink", PageSink::define(env));
+  exports.Set("privateTmpfs", Napi::Function::New<private_tmpfs>(env, "privateTmpfs"));
+}
+
+}  // namespace frazil

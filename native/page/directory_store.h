@@ -1,0 +1,31 @@
+#pragma once
+
+#include "page/counters.h"
+#include "page/store.h"
+
+namespace frazil::page {
+
+// Splices into pages-N.img as the pages come: one copy, made by the kernel, from the task's page into the page cache. Memory of
+// this process stays constant; the tree stays frozen for as long as the file takes.
+class DirectoryStore final : public Store {
+ public:
+  // `directory` is borrowed for the store's life.
+  DirectoryStore(int directory, Counters& counters) noexcept : directory_(directory), counters_(counters) {}
+
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override;
+  Result<void> open(Image& image) noexcept override;
+  Result<void> put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept override;
+  Result<void> settle(const Cancel& cancel) noexcept override;
+
+ private:
+  Result<void> find_zeros(Image& image, const Cancel& cancel) noexcept;
+
+  int directory_;
+  Counters& counters_;
+  std::vector<Image*> images_;
+};
+
+// Creates pages-N.img for `image` with mode 0600; a stale one is replaced.
+Result<UniqueFd> create_pages(int directory, const Image& image) noexcept;
+
+}  // namespace frazil::page

@@ -1,0 +1,144 @@
+#include "page/memory_store.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "page/directory_store.h"
+#include "page/zero_scan.h"
+#include "sys/private_tmpfs.h"
+#include "sys/splice.h"
+
+namespace frazil::page {
+namespace {
+
+// How much of a stripe is mapped at a time: bounds both our resident set and how long a cancel waits.
+constexpr uint64_t kWindow = uint64_t{16} << 20;
+
+// A view of part of a stripe. Nobody can cut the file short (it has no name), so reading it raises no SIGBUS.
+class Mapping {
+ public:
+  Mapping(int file, uint64_t offset, uint64_t bytes, int protection) noexcept
+      : bytes_(bytes), at_(::mmap(nullptr, bytes, protection, MAP_SHARED, file, static_cast<off_t>(offset))) {}
+  ~Mapping() {
+    if (ok()) (void)::munmap(at_, bytes_);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  bool ok() const noexcept { return at_ != MAP_FAILED; }
+  void* get() const noexcept { return at_; }
+  std::span<const std::byte> pages() const noexcept { return {static_cast<const std::byte*>(at_), bytes_}; }
+
+ private:
+  uint64_t bytes_;
+  void* at_;
+};
+
+}  // namespace
+
+MemoryStore::MemoryStore(int directory, unsigned workers, Counters& counters) noexcept
+    : directory_(directory), workers_(workers), counters_(counters), stripes_(workers) {}
+
+Result<void> MemoryStore::open_stripes() noexcept {
+  if (root_) return {};
+  auto root = open_private_tmpfs(PageBacking::huge);
+  if (!root.ok()) return root.error();
+  root_ = std::move(root).value();
+  for (Stripe& stripe : stripes_) {
+    stripe.file = UniqueFd(::openat(root_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!stripe.file) return SysError{errno, "openat"};
+  }
+  return {};
+}
+
+Result<void> MemoryStore::prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept {
+  if (auto opened = open_stripes(); !opened.ok()) return opened;
+  const uint64_t share = expected_bytes / workers_ + kWindow;
+  for (Stripe& stripe : stripes_) {
+    if (::ftruncate(stripe.file.get(), static_cast<off_t>(share)) == -1) return SysError{errno, "ftruncate"};
+    for (uint64_t at = 0; at < share; at += kWindow) {
+      if (cancel.cancelled()) return SysError{ECANCELED, "madvise"};
+      if (auto touched = touch(stripe.file.get(), at, std::min(kWindow, share - at)); !touched.ok()) return touched;
+    }
+  }
+  return {};
+}
+
+// Finds and clears the pages now. The first touch of memory that a hypervisor has not backed yet runs at 0.3 GB/s; inside the
+// freeze that would be most of it.
+Result<void> MemoryStore::touch(int file, uint64_t from, uint64_t bytes) noexcept {
+  const Mapping view(file, from, bytes, PROT_READ | PROT_WRITE);
+  if (!view.ok()) return SysError{errno, "mmap"};
+  // Before Linux 5.14 EINVAL: the pages come when they are needed, only slower.
+  if (::madvise(view.get(), bytes, MADV_POPULATE_WRITE) == -1 && errno != EINVAL) return SysError{errno, "madvise"};
+  counters_.add(&Counters::bytes_prepared, bytes);
+  return {};
+}
+
+Result<void> MemoryStore::open(Image& image) noexcept {
+  if (auto opened = open_stripes(); !opened.ok()) return opened;
+  images_.push_back(&image);
+  return {};
+}
+
+Result<void> MemoryStore::put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept {
+  Stripe& stripe = stripes_[worker];
+  auto to = static_cast<loff_t>(stripe.used);
+  for (size_t left = bytes; left > 0;) {
+    const auto moved = splice_bytes(pipe, stripe.file.get(), &to, left);
+    if (!moved.ok()) return moved.error();
+    if (moved.value() == 0) return SysError{EPIPE, "splice"};
+    left -= moved.value();
+  }
+  stripe.pieces.push_back({&image, offset, bytes, stripe.used});
+  stripe.used += bytes;
+  counters_.add(&Counters::bytes_absorbed, bytes);
+  return {};
+}
+
+// In the order of the stripes, not of the images: memory is given back as it is written, and a file does not mind being
+// written in pieces of a mebibyte.
+Result<void> MemoryStore::settle(const Cancel& cancel) noexcept {
+  for (Image* image : images_) {
+    auto file = create_pages(directory_, *image);
+    if (!file.ok()) return file.error();
+    image->pages = std::move(file).value();
+    if (::ftruncate(image->pages.get(), static_cast<off_t>(image->bytes)) == -1) return SysError{errno, "ftruncate"};
+  }
+  for (Stripe& stripe : stripes_) {
+    for (const Piece& piece : stripe.pieces) {
+      if (auto written = write_out(stripe, piece, cancel); !written.ok()) return written;
+    }
+    stripe = Stripe{};
+  }
+  for (Image* image : images_) image->pages.reset();
+  images_.clear();
+  root_.reset();
+  return {};
+}
+
+Result<void> MemoryStore::write_out(Stripe& stripe, const Piece& piece, const Cancel& cancel) noexcept {
+  if (cancel.cancelled()) return SysError{ECANCELED, "pwrite"};
+  {
+    const Mapping view(stripe.file.get(), piece.at, piece.bytes, PROT_READ);
+    if (!view.ok()) return SysError{errno, "mmap"};
+    auto written = write_sparse(piece.image->pages.get(), piece.offset, view.pages(), counters_);
+    if (!written.ok()) return written;
+  }
+  give_back(stripe, piece.at + piece.bytes);
+  return {};
+}
+
+// Only whole windows: punching part of a huge page makes the kernel clear that part and split the page.
+void MemoryStore::give_back(Stripe& stripe, uint64_t done) noexcept {
+  const uint64_t end = done / kWindow * kWindow;
+  if (end == stripe.given_back) return;
+  // A refusal is late memory, not lost data: the file goes when all is written.
+  (void)::fallocate(stripe.file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(stripe.given_back),
+                    static_cast<off_t>(end - stripe.given_back));
+  stripe.given_back = end;
+}
+
+}  // namespace frazil::page

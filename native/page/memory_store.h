@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+
+#include "page/counters.h"
+#include "page/store.h"
+
+namespace frazil::page {
+
+// Absorbs: pages are spliced into memory that was made ready before the freeze, and written out when the tree already runs.
+// The memory is files on a private tmpfs with huge pages, one per copying thread: several threads writing into one file would
+// queue for its inode lock, and nothing of it is mapped, so that this process stays small.
+class MemoryStore final : public Store {
+ public:
+  // `directory` is borrowed for the store's life.
+  MemoryStore(int directory, unsigned workers, Counters& counters) noexcept;
+
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override;
+  Result<void> open(Image& image) noexcept override;
+  Result<void> put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept override;
+  Result<void> settle(const Cancel& cancel) noexcept override;
+
+ private:
+  // On cache lines of their own: two threads write here for every message.
+  struct alignas(64) Stripe {
+    UniqueFd file;
+    uint64_t used = 0;
+    uint64_t given_back = 0;
+    std::vector<Piece> pieces;
+  };
+
+  Result<void> open_stripes() noexcept;
+  Result<void> touch(int file, uint64_t from, uint64_t bytes) noexcept;
+  Result<void> write_out(Stripe& stripe, const Piece& piece, const Cancel& cancel) noexcept;
+  static void give_back(Stripe& stripe, uint64_t done) noexcept;
+
+  int directory_;
+  unsigned workers_;
+  Counters& counters_;
+  UniqueFd root_;
+  std::vector<Stripe> stripes_;
+  std::vector<Image*> images_;
+};
+
+}  // namespace frazil::page

@@ -1,0 +1,53 @@
+#pragma once
+
+// pagemap-*.img (images/pagemap.proto, criu/pagemap.c): the list of runs of one image, in ascending order. Written here and
+// read here because there is one entry per run of pages; every other image belongs to TypeScript.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "core/unique_fd.h"
+#include "page/wire.h"
+
+namespace frazil::page {
+
+struct PagemapEntry {
+  uint64_t vaddr;
+  uint64_t pages;
+  uint32_t flags;
+  uint64_t end() const noexcept { return vaddr + pages * kPageSize; }
+};
+
+// "pagemap-42.img", "pagemap-shmem-7.img".
+std::string pagemap_name(const ImageId& id);
+std::string pages_name(uint32_t pages_id);
+
+// Collects the runs of one image, merging neighbours (CRIU sends at most a pipe full at a time), and writes them in one go.
+class PagemapWriter {
+ public:
+  explicit PagemapWriter(uint32_t pages_id) noexcept : pages_id_(pages_id) {}
+
+  // False when the run starts before the end of the last one: the image would not be sorted.
+  bool append(const PagemapEntry& entry);
+  // Creates `pagemap_name(id)` in `directory` with mode 0600; an existing one is replaced.
+  Result<void> write(int directory, const ImageId& id) const noexcept;
+
+  uint32_t pages_id() const noexcept { return pages_id_; }
+  const std::vector<PagemapEntry>& entries() const noexcept { return entries_; }
+
+ private:
+  uint32_t pages_id_;
+  std::vector<PagemapEntry> entries_;
+};
+
+struct Pagemap {
+  uint32_t pages_id = 0;
+  std::vector<PagemapEntry> entries;  // sorted, disjoint, each within 2^62
+};
+
+// Reads what any CRIU wrote. EBADMSG when it is not a pagemap, is cut off, or is not sorted.
+Result<Pagemap> read_pagemap(int directory, const std::string& name) noexcept;
+
+}  // namespace frazil::page

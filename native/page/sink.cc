@@ -1,0 +1,38 @@
+#include "page/sink.h"
+
+#include "page/directory_store.h"
+#include "page/memory_store.h"
+
+namespace frazil::page {
+
+Result<std::unique_ptr<Sink>> Sink::open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
+                                         std::shared_ptr<Counters> counters) noexcept {
+  ParentChain parents;
+  if (parent) {
+    auto chain = ParentChain::open(std::move(parent));
+    if (!chain.ok()) return chain.error();
+    parents = std::move(chain).value();
+  }
+  std::unique_ptr<Store> store;
+  if (options.store == StoreKind::memory) {
+    store = std::make_unique<MemoryStore>(directory.get(), options.receiver.workers, *counters);
+  } else {
+    store = std::make_unique<DirectoryStore>(directory.get(), *counters);
+  }
+  return std::unique_ptr<Sink>(
+      new Sink(std::move(directory), std::move(store), std::move(parents), options, std::move(counters)));
+}
+
+Sink::Sink(UniqueFd directory, std::unique_ptr<Store> store, ParentChain parents, const SinkOptions& options,
+           std::shared_ptr<Counters> counters) noexcept
+    : directory_(std::move(directory)),
+      counters_(std::move(counters)),
+      store_(std::move(store)),
+      receiver_(*store_, std::move(parents), options.receiver, *counters_) {}
+
+Result<void> Sink::settle(const Cancel& cancel) noexcept {
+  if (auto settled = store_->settle(cancel); !settled.ok()) return settled;
+  return receiver_.write_pagemaps(directory_.get());
+}
+
+}  // namespace frazil::page

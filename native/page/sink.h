@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+
+#include "page/receiver.h"
+
+namespace frazil::page {
+
+enum class StoreKind : uint8_t { directory, memory };
+
+struct SinkOptions {
+  StoreKind store = StoreKind::directory;
+  ReceiverOptions receiver;
+};
+
+// All that takes one dump's pages in: prepare, serve one connection, settle. Each step once, in this order, each on whatever
+// thread; they never overlap. The counters may be read at any time.
+class Sink {
+ public:
+  // `parent` may be empty. The directory gets pages-N.img and pagemap-*.img and nothing else.
+  static Result<std::unique_ptr<Sink>> open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
+                                            std::shared_ptr<Counters> counters) noexcept;
+
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept { return store_->prepare(expected_bytes, cancel); }
+  std::optional<Failure> serve(int socket, const Cancel& cancel) noexcept { return receiver_.serve(socket, cancel); }
+  // After a serve() that ended well: pages in the directory, zero pages found, pagemaps written.
+  Result<void> settle(const Cancel& cancel) noexcept;
+  HeaderForm form() const noexcept { return receiver_.form(); }
+
+ private:
+  Sink(UniqueFd directory, std::unique_ptr<Store> store, ParentChain parents, const SinkOptions& options,
+       std::shared_ptr<Counters> counters) noexcept;
+
+  UniqueFd directory_;
+  std::shared_ptr<Counters> counters_;
+  std::unique_ptr<Store> store_;
+  Receiver receiver_;
+};
+
+}  // namespace frazil::page

@@ -1,0 +1,74 @@
+#include "page/zero_scan.h"
+
+#include <fcntl.h>
+
+#include <cstring>
+
+#include "page/wire.h"
+#include "sys/full_io.h"
+#include "sys/retry.h"
+
+namespace frazil::page {
+namespace {
+
+// Most pages differ from zero in their first bytes, so the loop usually ends at once; four words a step let the compiler use
+// vector registers for those that do not.
+bool is_zero(const std::byte* page) noexcept {
+  for (size_t at = 0; at < kPageSize; at += 4 * sizeof(uint64_t)) {
+    uint64_t words[4];
+    std::memcpy(words, page + at, sizeof words);
+    if ((words[0] | words[1] | words[2] | words[3]) != 0) return false;
+  }
+  return true;
+}
+
+template <typename OnZero, typename OnBytes>
+Result<void> split(std::span<const std::byte> pages, Counters& counters, OnZero on_zero, OnBytes on_bytes) noexcept {
+  counters.add(&Counters::bytes_user, pages.size());
+  for (uint64_t at = 0; at < pages.size();) {
+    const ZeroRun run = first_run(pages.subspan(at));
+    const uint64_t bytes = run.pages * kPageSize;
+    if (run.zero) counters.add(&Counters::zero_pages, run.pages);
+    const bool hole = run.zero && run.pages >= kMinHolePages;
+    if (hole) counters.add(&Counters::sparse_pages, run.pages);
+    const Result<void> done = hole ? on_zero(at, bytes) : on_bytes(at, bytes);
+    if (!done.ok()) return done;
+    at += bytes;
+  }
+  return {};
+}
+
+}  // namespace
+
+ZeroRun first_run(std::span<const std::byte> pages) noexcept {
+  const size_t count = pages.size() / kPageSize;
+  const bool zero = is_zero(pages.data());
+  size_t run = 1;
+  while (run < count && is_zero(pages.data() + run * kPageSize) == zero) ++run;
+  return {run, zero};
+}
+
+Result<void> write_sparse(int file, uint64_t offset, std::span<const std::byte> pages, Counters& counters) noexcept {
+  return split(
+      pages, counters, [](uint64_t, uint64_t) -> Result<void> { return {}; },
+      [&](uint64_t at, uint64_t bytes) -> Result<void> {
+        counters.add(&Counters::bytes_out, bytes);
+        return pwrite_full(file, pages.data() + at, bytes, offset + at);
+      });
+}
+
+Result<void> punch_zero_runs(int file, uint64_t offset, std::span<const std::byte> pages, Counters& counters) noexcept {
+  return split(
+      pages, counters,
+      [&](uint64_t at, uint64_t bytes) -> Result<void> {
+        // A file system that has no holes keeps the zeros: larger, never wrong.
+        (void)retry_eintr([&] {
+          return ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset + at),
+                             static_cast<off_t>(bytes));
+        });
+        return {};
+      },
+      [](uint64_t, uint64_t) -> Result<void> { return {}; });
+}
+
+}  // namespace frazil::page

@@ -1,0 +1,39 @@
+// The page sink: the other end of the socket on which CRIU sends memory (native/page).
+
+import { attempt } from './failure.js';
+import { type Job, type JobOptions, runJob } from './job.js';
+import { native } from './load.js';
+import type { Fd, NativePageSinkOptions, SinkCounters, SinkReception } from './native.js';
+
+export type { SinkCounters, SinkFailure, SinkReception } from './native.js';
+export type PageSinkOptions = NativePageSinkOptions;
+
+/**
+ * One dump's pages. `prepare`, `serve` and `settle` run once each, in this order. Nothing is left behind by dropping it except what
+ * settle() has written; an aborted job leaves partial files, which are the caller's to remove.
+ */
+export interface PageSink {
+  /** Makes memory ready while the tree still runs. IO with ENOMEM, ENOSPC, or EPERM where no private tmpfs can be mounted. */
+  prepare(expectedBytes: number, options?: JobOptions): Job<void, SinkCounters>;
+  /** Serves CRIU until it has closed; consumes `socket`. What CRIU did wrong is in the value, not thrown. */
+  serve(socket: Fd, options?: JobOptions): Job<SinkReception, SinkCounters>;
+  /** Brings everything to the directory: pages, zero pages as holes, pagemaps. */
+  settle(options?: JobOptions): Job<void, SinkCounters>;
+  counters(): SinkCounters;
+}
+
+/** IO when the parent chain cannot be opened (ELOOP: it points to itself). The fds stay the caller's. */
+export function openPageSink(options: PageSinkOptions): PageSink {
+  const sink = attempt('open a page sink', () => new (native().PageSink)(options));
+  return {
+    prepare: (bytes, job = {}) => runJob('prepare memory for the pages', job, () => sink.prepare(bytes)),
+    serve: (socket, job = {}) => runJob('receive pages', job, () => sink.serve(socket)),
+    settle: (job = {}) => runJob('write the pages', job, () => sink.settle()),
+    counters: () => sink.counters(),
+  };
+}
+
+/** The root directory of a memory file system that has no name and ends with its last fd. IO (EPERM) without CAP_SYS_ADMIN. */
+export function privateTmpfs(): Fd {
+  return attempt('mount a private tmpfs', () => native().privateTmpfs());
+}

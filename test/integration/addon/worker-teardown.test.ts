@@ -1,0 +1,45 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { ADDON } from '../../../src/addon/load.js';
+import { openFds, threadCount } from './open-fds.js';
+
+const WORKERS = 30;
+const JOBS = 20;
+
+describe('a worker that is terminated in the middle of its jobs', () => {
+  it(`neither crashes nor leaves fds or threads behind, ${WORKERS} times with ${JOBS} jobs`, async () => {
+    await runAndTerminate(); // what Node itself opens once, for its first worker
+    const [fds, threads] = [openFds(), threadCount()];
+    for (let i = 0; i < WORKERS; ++i) await runAndTerminate();
+    expect(openFds()).toEqual(fds);
+    await until(() => threadCount() <= threads);
+  });
+
+  it('neither does so when all of them end at once', async () => {
+    const [fds, threads] = [openFds(), threadCount()];
+    const workers = await Promise.all(Array.from({ length: 8 }, start));
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    expect(openFds()).toEqual(fds);
+    await until(() => threadCount() <= threads);
+  });
+});
+
+async function start(): Promise<Worker> {
+  const worker = new Worker(new URL('./job-in-worker.mjs', import.meta.url), {
+    workerData: { addon: ADDON, jobs: JOBS },
+  });
+  await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  return worker;
+}
+
+async function runAndTerminate(): Promise<void> {
+  const worker = await start();
+  await worker.terminate();
+}
+
+// A joined thread leaves /proc a moment after its join.
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = AbortSignal.timeout(5_000);
+  while (!holds()) await delay(5, undefined, { signal: deadline });
+}
