@@ -37,7 +37,7 @@ clone_build() {
 
 build_fresh() {
   local input inputs=()
-  [[ -e $BUILT && -e $ROOT/dist/index.js ]] || return
+  [[ -e $BUILT && -d $ROOT/dist && -e $ROOT/build/Release/frazil.node ]] || return
   for input in "${BUILD_INPUTS[@]}"; do
     if [[ -e $ROOT/$input ]]; then inputs+=("$ROOT/$input"); fi
   done
