@@ -1,0 +1,161 @@
+// The harness with a real CRIU, at a size that measures nothing and exercises everything.
+
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { type BenchRequest, runBench } from '../../src/bench/bench.js';
+import type { BenchResult } from '../../src/bench/model.js';
+import type { BenchProgress } from '../../src/bench/progress.js';
+import { tabulate } from '../../src/bench/report/tabulate.js';
+import { renderTable } from '../../src/bench/table.js';
+import { locate } from '../../src/criu/locate.js';
+import { need, testWith } from '../helpers/needs.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+const MIB = 2 ** 20;
+const criu = await locate().catch(() => undefined);
+const NEEDS = [
+  need('a CRIU', criu === undefined && 'run scripts/setup'),
+  need('root', process.geteuid?.() !== 0 && 'not root'),
+];
+
+async function bench(
+  request: BenchRequest,
+  signal?: AbortSignal,
+): Promise<{ result: BenchResult; progress: readonly BenchProgress[] }> {
+  const progress: BenchProgress[] = [];
+  const options = signal === undefined ? {} : { signal };
+  const result = await runBench(
+    { sizeBytes: 16 * MIB, ...request },
+    { report: (step) => progress.push(step) },
+    options,
+  );
+  return { result, progress };
+}
+
+/** Names of folders, and pids of targets, that this process's benchmarks have left behind. */
+async function leftovers(): Promise<readonly string[]> {
+  const mine = `frazil-bench-${process.pid}-`;
+  const folders = (await Promise.all(['/dev/shm', tmpdir()].map((base) => readdir(base))))
+    .flat()
+    .filter((name) => name.startsWith(mine));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')));
+  return [...folders, ...commands.filter((command) => command.includes(mine))];
+}
+
+describe('runBench()', () => {
+  testWith(
+    NEEDS,
+    'measures criu against itself: takes turns, verifies every run, restores each peer, writes the reports',
+    async () => {
+      await using dir = tempDir();
+      const files = { json: join(dir.path, 'a.json'), svg: join(dir.path, 'a.svg'), html: join(dir.path, 'a.html') };
+      const { result, progress } = await bench({
+        scenario: 'dump/tree',
+        processes: 2,
+        peers: ['criu', 'criu'],
+        runs: 4,
+        ...files,
+      });
+      expect(result.cells.map(({ peer, failure }) => [peer, failure])).toEqual([
+        ['criu', undefined],
+        ['criu#2', undefined],
+      ]);
+      const done = progress.filter((step) => step.kind === 'run' && step.phase === 'done');
+      expect(done.map((step) => step.kind === 'run' && step.peer)).toEqual(
+        Array.from({ length: 5 }, () => ['criu', 'criu#2']).flat(),
+      );
+      for (const { runs } of result.cells) {
+        expect(runs.map(({ verified }) => verified.kind === 'images' && verified.pages)).toEqual(
+          Array.from({ length: 5 }, () => (16 * MIB) / 4096),
+        );
+        expect(runs.map(({ verified }) => verified.kind === 'images' && verified.restored)).toEqual([
+          true,
+          false,
+          false,
+          false,
+          false,
+        ]);
+        for (const { figures } of runs) expect(figures.frozen).toBeLessThan(figures.wall ?? 0);
+      }
+      expect(tabulate(result).map(({ metric }) => metric.name)).toEqual(
+        expect.arrayContaining(['frozen', 'freezing', 'wall', 'cpu', 'peakMemory', 'bytesWritten']),
+      );
+      expect(JSON.parse(await readFile(files.json, 'utf8'))).toEqual(result);
+      expect(await readFile(files.html, 'utf8')).toContain('<svg');
+      expect(await leftovers()).toEqual([]);
+    },
+  );
+
+  testWith(NEEDS, 'follows a tree that the dump kills while it dirties memory, on a disk', async () => {
+    const { result } = await bench({
+      scenario: 'dump/disk',
+      leaveRunning: false,
+      dirtyBytesPerSecond: 32 * MIB,
+      processes: 2,
+      zeroShare: 0.3,
+      peers: ['criu'],
+      runs: 1,
+    });
+    const [cell] = result.cells;
+    expect(cell?.failure).toBeUndefined();
+    expect(cell?.runs[1]?.figures.durable).toBeGreaterThan(cell?.runs[1]?.figures.wall ?? 0);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  testWith(NEEDS, 'fails the cell of a fast wrong pipeline: one byte of the images differs', async () => {
+    await using dir = tempDir();
+    const wrong = join(dir.path, 'criu');
+    const script = [
+      '#!/bin/sh',
+      `"${criu?.path}" "$@" || exit $?`,
+      '[ "$1" = dump ] || exit 0',
+      'while [ $# -gt 1 ]; do [ "$1" = -D ] && images=$2; shift; done',
+      'printf X | dd of="$images/pages-1.img" bs=1 seek=1000000 conv=notrunc 2>/dev/null',
+    ];
+    await writeFile(wrong, `${script.join('\n')}\n`);
+    await chmod(wrong, 0o755);
+    const { result } = await bench({ scenario: 'dump', peers: ['criu'], criu: wrong, runs: 3 });
+    expect(result.cells[0]).toMatchObject({
+      runs: [],
+      failure: { run: 0, reason: expect.stringContaining('WRONG BYTES') },
+    });
+    expect(tabulate(result)).toEqual([]);
+    expect(renderTable(result)).toContain('FAILED criu, run 1: WRONG BYTES');
+    expect(await leftovers()).toEqual([]);
+  });
+
+  testWith(NEEDS, 'keeps the log of a peer that fails', async () => {
+    await using dir = tempDir();
+    const broken = join(dir.path, 'criu');
+    await writeFile(
+      broken,
+      `#!/bin/sh\n[ "$1" = dump ] && { echo 'Error (x.c:1): no' >&2; exit 1; }\nexec "${criu?.path}" "$@"\n`,
+    );
+    await chmod(broken, 0o755);
+    const { result } = await bench({ scenario: 'dump', peers: ['criu'], criu: broken, runs: 1 });
+    expect(result.cells[0]?.failure).toEqual({ run: 0, reason: 'criu exited with 1', log: 'Error (x.c:1): no' });
+  });
+
+  testWith(NEEDS, 'stops at an abort within a run and leaves nothing behind', async () => {
+    const stop = new AbortController();
+    const measuring: BenchProgress[] = [];
+    const report = (step: BenchProgress): void => {
+      measuring.push(step);
+      if (step.kind === 'run' && step.phase === 'measuring') setTimeout(() => stop.abort(new Error('Ctrl-C')), 20);
+    };
+    const request = { scenario: 'dump/tree', sizeBytes: 64 * MIB, peers: ['criu'], runs: 50 };
+    await expect(runBench(request, { report }, { signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(measuring.at(-1)).toMatchObject({ phase: 'measuring' });
+    expect(await leftovers()).toEqual([]);
+  });
+
+  testWith(NEEDS, 'drives VERSION by hand and checks the answer', async () => {
+    const { result } = await bench({ scenario: 'version', peers: ['criu-by-hand'], runs: 2 });
+    expect(result.cells[0]?.runs).toHaveLength(3);
+    expect(result.cells[0]?.runs[2]?.samples?.session).toHaveLength(30);
+    expect(result.cells[0]?.runs[2]?.verified).toEqual({ kind: 'answer', answer: result.environment.criuVersion });
+  });
+});
