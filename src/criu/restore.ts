@@ -1,0 +1,164 @@
+// The restore verb: a tree from an images directory, adopted as our child unless told otherwise.
+
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Fd } from '../addon/fd.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { refused } from '../errors/refused.js';
+import { holdsCheckpoint, openDirectory } from '../images/staging.js';
+import { type EncodedOptions, encodeOptions } from '../options/request.js';
+import type { RestoreOptions } from '../options/types.js';
+import { writeConfigFile } from '../rpc/config-file.js';
+import { criuDied } from '../rpc/failure.js';
+import type { Answer, Notification, Verdict } from '../rpc/session.js';
+import { openSwrk } from '../rpc/swrk.js';
+import { LOG_LEVEL, NO_FDS } from './dump.js';
+import { locate } from './locate.js';
+import { type Operation, operation, type Work } from './operation.js';
+import type { ImagesDirectory } from './target.js';
+import { adoptTree, killTree, type Tree } from './tree.js';
+
+export interface RestoreCall extends RestoreOptions {
+  /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
+  readonly criu?: string;
+  /** Asked at each of CRIU's notifications. Refusing ends the restore, except at `pre-resume` and `post-resume`. */
+  readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
+  readonly signal?: AbortSignal;
+}
+
+/** The last point that CRIU has reached. */
+export interface RestoreProgress {
+  readonly phase: 'starting' | 'namespaces' | 'restoring' | 'resuming';
+  readonly elapsedMs: number;
+}
+
+const PHASES: Partial<Record<Notification['kind'], RestoreProgress['phase']>> = {
+  'setup-namespaces': 'namespaces',
+  'pre-restore': 'restoring',
+  'post-restore': 'resuming',
+};
+
+/**
+ * Restores the tree that `source` holds, under the pids that it had.
+ *
+ * Rejects with RESTORE_REFUSED (causes, log lines and remedy in `detail`), IMAGES_CORRUPT (no checkpoint there), CRIU_MISSING,
+ * CRIU_DIED, IO or ABORTED. Then no task of the tree is left: an abort that comes when it runs already kills it. The images are
+ * untouched, unless `autoDedup` uses them up.
+ */
+export function restore(source: ImagesDirectory, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
+  const { criu, notify, signal, ...options } = call;
+  // Adopted unless told otherwise: only a parent learns the exit status.
+  const encode: RestorePlan['encode'] = (own) =>
+    encodeOptions('restore', { logLevel: LOG_LEVEL, restoreSibling: true, ...options }, own);
+  encode(NO_FDS);
+  return operation(signal, (work) => run({ imagesDir: resolve(source.path), criu, notify, options, encode }, work));
+}
+
+interface RestorePlan {
+  readonly imagesDir: string;
+  readonly criu: string | undefined;
+  readonly notify: RestoreCall['notify'];
+  readonly options: RestoreOptions;
+  readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
+}
+
+// Numbers inside CRIU from which on inherited fds are placed: above its own and the control socket.
+const FIRST_INHERITED = 16;
+
+async function run(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
+  const begun = performance.now();
+  const enter = (phase: RestoreProgress['phase']): void => work.emit({ phase, elapsedMs: performance.now() - begun });
+  enter('starting');
+  if (work.signal.aborted) throw aborted(plan, work.signal);
+  const { path } = await locate({ criu: plan.criu });
+  if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
+  const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
+  using images = await openDirectory(plan.imagesDir);
+  using directory = await openDirectory(workDir);
+  const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: directory.number });
+  await using config = await writeConfigFile(encoded);
+  const inherited = (plan.options.inheritFd ?? []).map(({ fd, key }, i) => ({ fd, key, as: FIRST_INHERITED + i }));
+  const shellJob = plan.options.shellJob === true;
+  await using session = openSwrk({
+    criu: path,
+    inherit: inherited,
+    defaultConfig: encoded.defaultConfig,
+    shellJob,
+    ...(shellJob ? { stdin: 0 } : {}),
+  });
+  const logFile = plan.options.logFile ?? 'restore.log';
+  const opts = {
+    ...encoded.opts,
+    notify_scripts: true,
+    log_file: logFile,
+    ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
+    ...(config.path === undefined ? {} : { config_file: config.path }),
+  };
+  const seen = watch(plan, enter);
+  const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal: work.signal });
+  if (answer.kind === 'served' && !work.signal.aborted) {
+    return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
+  }
+  seen.terminal()?.close();
+  throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr(), rootPid: seen.rootPid() });
+}
+
+interface Watched {
+  readonly notify: (notification: Notification) => Promise<Verdict>;
+  readonly terminal: () => Fd | undefined;
+  readonly rootPid: () => number | undefined;
+}
+
+// A terminal's master goes to the caller's notify if there is one, which then owns it; else into the Tree.
+function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase']) => void): Watched {
+  let terminal: Fd | undefined;
+  let rootPid: number | undefined;
+  return {
+    notify: async (notification) => {
+      const phase = PHASES[notification.kind];
+      if (phase !== undefined) enter(phase);
+      if (notification.kind === 'post-restore') rootPid = notification.pid;
+      if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
+      return (await notify?.(notification)) ?? { kind: 'proceed' };
+    },
+    terminal: () => terminal,
+    rootPid: () => rootPid,
+  };
+}
+
+interface FailedRestore {
+  readonly plan: RestorePlan;
+  readonly answer: Answer<'RESTORE'>;
+  readonly work: Work<RestoreProgress>;
+  readonly logFile: string;
+  readonly stderr: string;
+  readonly rootPid: number | undefined;
+}
+
+async function failed({ plan, answer, work, logFile, stderr, rootPid }: FailedRestore): Promise<unknown> {
+  const { imagesDir } = plan;
+  if (answer.kind === 'served') {
+    // The abort came when it ran already: it ends all the same, and as our child it is reaped.
+    const tree = adoptTree({ pid: answer.pid, child: plan.options.restoreSibling !== false, terminal: undefined });
+    await tree.kill();
+    await tree.exited;
+  }
+  if (work.signal.aborted) return aborted(plan, work.signal);
+  if (answer.kind === 'hung-up') {
+    // CRIU kills what it has created when it fails, but not when it dies: then the root is ours to end.
+    if (rootPid !== undefined) await killTree(rootPid);
+    return criuDied(answer, { request: 'RESTORE', imagesDir });
+  }
+  const log = await readFile(logFile, 'utf8').catch(() => '');
+  return refused('restore', { imagesDir, log, logFile, stderr, answer: answer.kind === 'refused' ? answer : undefined });
+}
+
+function aborted({ imagesDir }: RestorePlan, signal: AbortSignal): CheckpointError<'ABORTED'> {
+  const message = `Cannot finish the restore of "${imagesDir}": the caller aborted it. No task of the tree is left`;
+  return new CheckpointError('ABORTED', message, { imagesDir }, { cause: signal.reason });
+}
+
+function noCheckpoint(imagesDir: string): CheckpointError<'IMAGES_CORRUPT'> {
+  const message = `Cannot restore "${imagesDir}": it holds no whole checkpoint (inventory.img is missing). Name the images directory of a dump that ended well`;
+  return new CheckpointError('IMAGES_CORRUPT', message, { imagesDir, path: join(imagesDir, 'inventory.img') });
+}
