@@ -16,7 +16,16 @@ import { until } from './until.js';
 const SOURCES = fileURLToPath(new URL('./targets', import.meta.url));
 const MARK = 'FRAZIL_TARGET';
 
-export type TargetName = 'clean' | 'memory' | 'dirtier' | 'tree' | 'mappings' | 'namespaces' | 'job' | 'terminal';
+export type TargetName =
+  | 'clean'
+  | 'extents'
+  | 'memory'
+  | 'dirtier'
+  | 'tree'
+  | 'mappings'
+  | 'namespaces'
+  | 'job'
+  | 'terminal';
 
 export interface Target extends AsyncDisposable {
   /** The root of the tree to dump. */

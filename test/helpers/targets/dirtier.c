@@ -7,6 +7,7 @@
 //   map MEGABYTES      {"pages"}        more pages, in a mapping of their own that no earlier dump has seen
 //   run                {}               a thread touches pages one after the other until `pause`
 //   pause              {"touched"}
+//   where              {"arenas":[{"at":address in hexadecimal,"pages":n}]}
 //   verify             {"pages","zero","broken","generations":{"0":n,...},"digest"}   (pauses)
 #include <pthread.h>
 #include <stdatomic.h>
@@ -102,6 +103,13 @@ static void verify(FILE *reply) {
   fprintf(reply, "},\"digest\":\"%016lx\"}", hash);
 }
 
+static void where(FILE *reply) {
+  fprintf(reply, "{\"arenas\":[");
+  for (size_t i = 0; i < arena_count; i++)
+    fprintf(reply, "%s{\"at\":\"%lx\",\"pages\":%zu}", i == 0 ? "" : ",", (unsigned long)arenas[i].pages, arenas[i].count);
+  fprintf(reply, "]}");
+}
+
 static void answer(const char *request, FILE *reply) {
   size_t from = 0, count = 0;
   if (sscanf(request, "touch %zu %zu", &from, &count) == 2) {
@@ -123,6 +131,8 @@ static void answer(const char *request, FILE *reply) {
   } else if (strcmp(request, "pause") == 0) {
     pause_touching();
     fprintf(reply, "{\"touched\":%lu}", touched);
+  } else if (strcmp(request, "where") == 0) {
+    where(reply);
   } else if (strcmp(request, "verify") == 0) {
     pause_touching();
     verify(reply);
