@@ -6,7 +6,8 @@
 //
 //   wall        from before the fork to the exit of COMMAND
 //   user,system of COMMAND and of all descendants that have ended (getrusage of children)
-//   peak        largest VmHWM of COMMAND itself; children: largest VmHWM of one descendant (CRIU); sampled, see below
+//   peak        largest VmHWM of COMMAND itself; children: largest VmHWM of a descendant that runs another program (CRIU
+//               under Frazil); both sampled, see below
 //   largest     ru_maxrss: the largest of all of them, exact, also when COMMAND was too short for a sample
 //   host        how far MemAvailable fell: memory that the command took in any form, also memfd and tmpfs
 //   sync        how long syncfs of DIR's file system took after COMMAND had ended: what it left in the page cache
@@ -72,7 +73,17 @@ static long peak_of(pid_t pid) {
   return field_kb(path, "VmHWM:");
 }
 
-// Counts the descendants of `pid` and keeps the largest peak among them.
+// A child between fork and exec is its parent's copy, and its peak the parent's.
+static int is_copy_of_command(pid_t pid) {
+  char path[64], ours[kText], theirs[kText];
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)command_pid);
+  const ssize_t our_length = readlink(path, ours, sizeof ours);
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+  const ssize_t their_length = readlink(path, theirs, sizeof theirs);
+  return our_length < 0 || (our_length == their_length && memcmp(ours, theirs, (size_t)our_length) == 0);
+}
+
+// Counts the descendants of `pid` and keeps the largest peak among those that run another program than the command.
 static long walk(pid_t pid, struct Cost *cost, int depth) {
   char path[64], text[kText];
   snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
@@ -81,7 +92,7 @@ static long walk(pid_t pid, struct Cost *cost, int depth) {
   for (char *at = text, *end; *at != '\0'; at = end) {
     const long child = strtol(at, &end, 10);
     if (end == at) break;
-    const long peak = child == command_pid ? 0 : peak_of((pid_t)child);
+    const long peak = is_copy_of_command((pid_t)child) ? 0 : peak_of((pid_t)child);
     if (peak > cost->children_kb) cost->children_kb = peak;
     count += 1 + walk((pid_t)child, cost, depth + 1);
   }

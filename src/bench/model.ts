@@ -47,6 +47,7 @@ export type MetricName =
   | 'peakMemory'
   | 'memoryGrowth'
   | 'criuMemory'
+  | 'userBytes'
   | 'hostMemory'
   | 'bytesWritten'
   | 'bytesAllocated'

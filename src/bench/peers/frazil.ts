@@ -6,7 +6,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { revision } from '../host/environment.js';
 import { PACKAGE_ROOT } from '../host/tools.js';
-import type { Figures } from '../model.js';
+import type { Figures, MetricName } from '../model.js';
 import type { DumpPeer, Presence } from './peer.js';
 
 /** The command line of the checkout or package at `root`. */
@@ -34,6 +34,7 @@ export function frazilCommand(root: string = PACKAGE_ROOT, name = 'frazil'): Dum
       ],
       ...(scenario.leaveRunning ? ['--leave-running'] : []),
     ],
+    read: readOwnFigures,
   };
 }
 
@@ -48,16 +49,26 @@ export const FRAZIL_LIBRARY: DumpPeer = {
     const job = { pid, imagesDir, workDir, leaveRunning: scenario.leaveRunning };
     return [process.execPath, DRIVER, JSON.stringify(job)];
   },
-  read: readLibrary,
+  read: readOwnFigures,
 };
 
-// The last line: the library itself prints nothing, but a warning of Node might come first.
-function readLibrary(stdout: string): Figures {
+const OWN_FIGURES: Readonly<Record<string, MetricName>> = {
+  callUs: 'call',
+  growthBytes: 'memoryGrowth',
+  userBytes: 'userBytes',
+  bytesUser: 'userBytes',
+};
+
+/** What Frazil says of itself, from its closing JSON line; a figure that it does not say is absent. */
+function readOwnFigures(stdout: string): Figures {
   const parsed: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-  if (typeof parsed !== 'object' || parsed === null || !('callUs' in parsed) || !('growthBytes' in parsed)) {
-    throw new TypeError(`Cannot read the figures of frazil-library in "${stdout}"`);
-  }
-  return { call: Number(parsed.callUs), memoryGrowth: Number(parsed.growthBytes) };
+  const fields = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
+  return Object.fromEntries(
+    fields.flatMap(([field, value]) => {
+      const metric = OWN_FIGURES[field];
+      return metric !== undefined && typeof value === 'number' ? [[metric, value]] : [];
+    }),
+  );
 }
 
 async function builtAt(root: string, file: string): Promise<Presence> {

@@ -85,6 +85,13 @@ export const METRICS: readonly Metric[] = [
       "how far MemAvailable fell during the run: everything, with images on tmpfs, absorbed pages, and other programs' doings",
   },
   {
+    name: 'userBytes',
+    title: 'bytes through user space',
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'page bytes that entered user space of the peer, as Frazil says: what was not spliced',
+  },
+  {
     name: 'bytesWritten',
     title: 'bytes of images',
     unit: 'bytes',
