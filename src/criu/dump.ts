@@ -70,11 +70,12 @@ export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, Ca
   assertPid(pid);
   const { to, absorb = 'auto', criu, notify, signal, ...options } = call;
   const encode = (networkLock?: DumpOptions['networkLock']): CapturePlan['encode'] => {
-    return (own) => encodeOptions('dump', { logLevel: LOG_LEVEL, ...options, ...(networkLock && { networkLock }) }, own);
+    return (own) =>
+      encodeOptions('dump', { logLevel: LOG_LEVEL, ...options, ...(networkLock && { networkLock }) }, own);
   };
   encode()(NO_FDS);
   return operation(signal, async (work) => {
-    const networkLock = await chooseNetworkLock(options.networkLock);
+    const networkLock = await chooseNetworkLock({ pid, ...options });
     const plan: CapturePlan = {
       verb: 'dump',
       pid,
@@ -133,7 +134,9 @@ export async function report(plan: CapturePlan, captured: Captured): Promise<Cap
 
 const PAGE_BYTES = 4096;
 
-function times(stats: DumpStats): Pick<CaptureReport, 'freezingTimeUs' | 'frozenTimeUs' | 'memdumpTimeUs' | 'memwriteTimeUs'> {
+function times(
+  stats: DumpStats,
+): Pick<CaptureReport, 'freezingTimeUs' | 'frozenTimeUs' | 'memdumpTimeUs' | 'memwriteTimeUs'> {
   return {
     freezingTimeUs: stats.freezing_time,
     frozenTimeUs: stats.frozen_time,
