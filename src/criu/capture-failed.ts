@@ -58,7 +58,10 @@ function sinkError({ plan, reception, imagesDir }: FailedCapture): unknown {
     return new CheckpointError('IMAGES_CORRUPT', message, { imagesDir, path: image });
   }
   const message = `${what}: CRIU sent what the page protocol does not allow (${failure.fault}; ${where})`;
-  return new CheckpointError('PROTOCOL', message, { received: failure.fault, expected: 'the page protocol of CRIU 4.1 or 4.2' });
+  return new CheckpointError('PROTOCOL', message, {
+    received: failure.fault,
+    expected: 'the page protocol of CRIU 4.1 or 4.2',
+  });
 }
 
 const BROKEN_CHAIN: Partial<Record<SinkFailure['fault'], string>> = {

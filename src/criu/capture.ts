@@ -190,7 +190,13 @@ async function openSink(
 }
 
 async function newSink(plan: CapturePlan, staging: Staging, store: StoreChoice['kind']): Promise<PageSink> {
-  const options = { directory: staging.pages, store, autoDedup: plan.autoDedup, workers: COPYING_THREADS, firstPagesId: 1 };
+  const options = {
+    directory: staging.pages,
+    store,
+    autoDedup: plan.autoDedup,
+    workers: COPYING_THREADS,
+    firstPagesId: 1,
+  };
   if (plan.parent === undefined) return openPageSink(options);
   using parent = await openParent(plan.imagesDir, plan.parent);
   return openPageSink({ ...options, parent });
@@ -206,7 +212,9 @@ async function openParent(imagesDir: string, parent: string): Promise<Fd> {
 async function makeDirectory(imagesDir: string, replace: boolean): Promise<void> {
   await mkdir(imagesDir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     const detail = { path: imagesDir, syscall: 'mkdir', errno: cause.code ?? 'unknown' };
-    throw new CheckpointError('IO', `Cannot make the images directory "${imagesDir}": ${detail.errno}`, detail, { cause });
+    throw new CheckpointError('IO', `Cannot make the images directory "${imagesDir}": ${detail.errno}`, detail, {
+      cause,
+    });
   });
   if (replace || !(await holdsCheckpoint(imagesDir))) return;
   const message = `Cannot dump into "${imagesDir}": it already holds a checkpoint. Choose another directory, or pass replace: true`;

@@ -17,6 +17,7 @@ import { locate } from './locate.js';
 import { type Operation, operation, type Work } from './operation.js';
 import type { ImagesDirectory } from './target.js';
 import { adoptTree, killTree, type Tree } from './tree.js';
+import { waitForPids } from './wait-for-pids.js';
 
 export interface RestoreCall extends RestoreOptions {
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
@@ -72,6 +73,7 @@ async function run(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree
   if (work.signal.aborted) throw aborted(plan, work.signal);
   const { path } = await locate({ criu: plan.criu });
   if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
+  await waitForPids(plan.imagesDir, work.signal);
   const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
   using images = await openDirectory(plan.imagesDir);
   using directory = await openDirectory(workDir);
@@ -100,7 +102,14 @@ async function run(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree
     return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
   }
   seen.terminal()?.close();
-  throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr(), rootPid: seen.rootPid() });
+  throw await failed({
+    plan,
+    answer,
+    work,
+    logFile: join(workDir, logFile),
+    stderr: session.stderr(),
+    rootPid: seen.rootPid(),
+  });
 }
 
 interface Watched {
@@ -150,7 +159,13 @@ async function failed({ plan, answer, work, logFile, stderr, rootPid }: FailedRe
     return criuDied(answer, { request: 'RESTORE', imagesDir });
   }
   const log = await readFile(logFile, 'utf8').catch(() => '');
-  return refused('restore', { imagesDir, log, logFile, stderr, answer: answer.kind === 'refused' ? answer : undefined });
+  return refused('restore', {
+    imagesDir,
+    log,
+    logFile,
+    stderr,
+    answer: answer.kind === 'refused' ? answer : undefined,
+  });
 }
 
 function aborted({ imagesDir }: RestorePlan, signal: AbortSignal): CheckpointError<'ABORTED'> {

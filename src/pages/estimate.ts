@@ -34,7 +34,9 @@ export async function treeOf(root: number): Promise<readonly number[]> {
 async function childrenOf(pid: number): Promise<readonly number[] | undefined> {
   const tids = await readdir(`/proc/${pid}/task`).catch(() => undefined);
   if (tids === undefined) return undefined;
-  const lists = await Promise.all(tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/children`, 'utf8').catch(() => '')));
+  const lists = await Promise.all(
+    tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/children`, 'utf8').catch(() => '')),
+  );
   return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
 }
 

@@ -28,7 +28,10 @@ export function chooseStore({ absorb, leaveRunning, expectedBytes, availableByte
   if (absorb === 'always') return { kind: 'memory', why: 'absorb is always' };
   if (!leaveRunning) return { kind: 'directory', why: 'the tree does not run on, so nothing waits for the pages' };
   if (expectedBytes * HEADROOM + RESERVE_BYTES > availableBytes) {
-    return { kind: 'directory', why: `${mebibytes(availableBytes)} of memory are too few to absorb ${mebibytes(expectedBytes)}` };
+    return {
+      kind: 'directory',
+      why: `${mebibytes(availableBytes)} of memory are too few to absorb ${mebibytes(expectedBytes)}`,
+    };
   }
   return { kind: 'memory', why: 'the tree runs on, so its pages are absorbed first and written out afterwards' };
 }

@@ -1,5 +1,6 @@
 // Reading /proc. A process that ends meanwhile is normal: what is gone reads as undefined or empty.
 
+import { constants } from 'node:fs';
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 
 export async function textOf(path: string): Promise<string | undefined> {
@@ -25,29 +26,24 @@ export interface FileFacts {
 }
 
 const BLOCK_BYTES = 512;
+const KINDS: ReadonlyMap<number, FileFacts['kind']> = new Map([
+  [constants.S_IFREG, 'file'],
+  [constants.S_IFDIR, 'directory'],
+  [constants.S_IFCHR, 'character'],
+  [constants.S_IFBLK, 'block'],
+  [constants.S_IFIFO, 'fifo'],
+  [constants.S_IFSOCK, 'socket'],
+]);
 
 /** Facts of what a path of /proc leads to, such as /proc/PID/fd/N, also when its name is deleted. */
 export async function factsOf(path: string): Promise<FileFacts | undefined> {
   const found = await stat(path).catch(gone);
   if (found === undefined) return undefined;
-  const kind = found.isFile()
-    ? 'file'
-    : found.isDirectory()
-      ? 'directory'
-      : found.isCharacterDevice()
-        ? 'character'
-        : found.isBlockDevice()
-          ? 'block'
-          : found.isFIFO()
-            ? 'fifo'
-            : found.isSocket()
-              ? 'socket'
-              : 'other';
   return {
     inode: found.ino,
     links: found.nlink,
     allocatedBytes: found.blocks * BLOCK_BYTES,
-    kind,
+    kind: KINDS.get(found.mode & constants.S_IFMT) ?? 'other',
     major: (found.rdev >> 8) & 0xfff,
     minor: (found.rdev & 0xff) | ((found.rdev >> 12) & 0xfff00),
   };

@@ -2,7 +2,7 @@
 
 import { open } from 'node:fs/promises';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { factsOf, type FileFacts, linkOf, namesIn, textOf } from './proc-files.js';
+import { type FileFacts, factsOf, linkOf, namesIn, textOf } from './proc-files.js';
 import { type Mapping, type Mount, parseFields, parseMaps, parseMountinfo, parseStat, type Stat } from './proc-text.js';
 
 export const NAMESPACES = ['pid', 'mnt', 'net', 'ipc', 'uts', 'user', 'cgroup', 'time'] as const;
@@ -59,7 +59,8 @@ async function readTasks(pid: number): Promise<Task[]> {
   const found = [task];
   for (const tid of await namesIn(`/proc/${pid}/task`)) {
     const children = (await textOf(`/proc/${pid}/task/${tid}/children`)) ?? '';
-    for (const child of children.split(' ').filter((word) => word !== '')) found.push(...(await readTasks(Number(child))));
+    for (const child of children.split(' ').filter((word) => word !== ''))
+      found.push(...(await readTasks(Number(child))));
   }
   return found;
 }
@@ -111,7 +112,8 @@ async function readMappedFiles(pid: number, maps: readonly Mapping[]): Promise<M
   const found = new Map<string, FileFacts>();
   for (const { range, path } of maps) {
     if (!path.endsWith(' (deleted)') && !path.startsWith('/dev/')) continue;
-    const facts = await factsOf(`/proc/${pid}/map_files/${range}`);
+    // maps pads addresses to eight digits, map_files does not.
+    const facts = await factsOf(`/proc/${pid}/map_files/${range.replace(/(^|-)0+(?=[0-9a-f])/g, '$1')}`);
     if (facts !== undefined) found.set(range, facts);
   }
   return found;
