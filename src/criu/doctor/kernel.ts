@@ -84,5 +84,5 @@ export async function hasSoftDirty(): Promise<boolean> {
 async function readConfig(): Promise<string | undefined> {
   const packed = await readFile('/proc/config.gz').catch(() => undefined);
   if (packed !== undefined) return (await promisify(gunzip)(packed)).toString('utf8');
-  return await textOf(`/boot/config-${release()}`);
+  return textOf(`/boot/config-${release()}`);
 }

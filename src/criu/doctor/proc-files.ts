@@ -4,11 +4,11 @@ import { constants } from 'node:fs';
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 
 export async function textOf(path: string): Promise<string | undefined> {
-  return await readFile(path, 'utf8').catch(gone);
+  return readFile(path, 'utf8').catch(gone);
 }
 
 export async function linkOf(path: string): Promise<string | undefined> {
-  return await readlink(path).catch(gone);
+  return readlink(path).catch(gone);
 }
 
 export async function namesIn(path: string): Promise<string[]> {
