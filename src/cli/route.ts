@@ -43,6 +43,11 @@ export const RULES: readonly Rule[] = [
   { option: 'page-server', words: DUMPS, because: '--page-server sends the pages over a connection of CRIU' },
   { option: 'lazy-pages', words: TREE_WORDS, because: '--lazy-pages keeps CRIU as the server of the pages' },
   { option: 'stream', words: TREE_WORDS, because: '--stream is not reachable over RPC' },
+  {
+    option: 'action-script',
+    words: TREE_WORDS,
+    because: '--action-script runs beside CRIU: its terminal, and the images as CRIU is writing them',
+  },
   { option: 'close', words: TREE_WORDS, because: '--close is about fds of the CRIU process' },
   { option: 'exec-cmd', words: ['restore'], because: '--exec-cmd turns the CRIU process into the command' },
   {

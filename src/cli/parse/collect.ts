@@ -29,7 +29,15 @@ export class ValueError extends Error {
 }
 
 // Read before anything else, by the command line itself.
-const SETTLED = new Set(['config', 'no-default-config', 'log-file']);
+const SETTLED = new Set<string>(['config', 'no-default-config', 'log-file']);
+
+// Arguments of the verbs; the others belong to what route() gives to CRIU, and have no meaning without it.
+const USED = new Set<FlagSpec['name']>([
+  'tree',
+  'imagesDir',
+  'pidfile',
+  'restoreDetached',
+] satisfies (keyof VerbArguments)[]);
 
 /** Throws ValueError. */
 export function collect<O extends Operation>(operation: O, settings: Settings): Collected<O> {
@@ -43,7 +51,8 @@ export function collect<O extends Operation>(operation: O, settings: Settings): 
     if (setting.name === 'veth-pair' && operation === 'restore') Object.assign(found, veths(found, setting));
     else if (spec === undefined) idle.push(setting.written);
     else if (spec.isOption) Object.assign(found, optionOf(spec, setting, found));
-    else verb[spec.name] = readValue(spec, setting);
+    else if (USED.has(spec.name)) verb[spec.name] = readValue(spec, setting);
+    else if (setting.on) idle.push(setting.written);
   }
   const logPath = settings.get('log-file')?.values.at(-1);
   return {

@@ -82,11 +82,13 @@ function parseCriu(argv: readonly string[], { occurrences, operands, error }: Sc
 }
 
 function parseOwn(word: OwnCommand, argv: readonly string[]): CommandLine {
-  const { occurrences, operands, error } = getopt(argv, { long: [], exact: OWN_COMMANDS[word] });
+  // The doctor takes a dump's options too, and says what then is left in its way.
+  const long = word === 'doctor' ? CRIU_OPTIONS : [];
+  const { occurrences, operands, error } = getopt(argv, { long, exact: OWN_COMMANDS[word] });
   const rest = operands.slice(1);
   if (word === 'help') return { kind: 'help', asked: true, ...(rest[0] === undefined ? {} : { topic: rest[0] }) };
   if (occurrences.some(({ option }) => option.name === 'help')) return help(word, true);
-  if (error !== undefined) return wrong(describe(error, OWN_COMMANDS[word]), word);
+  if (error !== undefined) return wrong(describe(error, [...long, ...OWN_COMMANDS[word]]), word);
   return { kind: 'own', word, occurrences, operands: rest };
 }
 

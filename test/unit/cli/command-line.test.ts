@@ -15,6 +15,7 @@ describe('parseCommandLine()', () => {
     [['help', 'restore'], { kind: 'help', topic: 'restore' }],
     [[], { kind: 'help', asked: false }],
     [['doctor', '-t', '1', '--json'], { kind: 'own', word: 'doctor' }],
+    [['doctor', '-t', '1', '--shell-job'], { kind: 'own', word: 'doctor' }],
     [['explain', '-'], { kind: 'own', word: 'explain', operands: ['-'] }],
     [['bench', 'dump', '--size', '1G', '--json', 'f'], { kind: 'own', word: 'bench', operands: ['dump'] }],
     [['bench', '-h'], { kind: 'help', topic: 'bench' }],
@@ -33,7 +34,7 @@ describe('parseCommandLine()', () => {
     [['-d'], 'a command is required'],
     [['restore', '--exec-cmd'], '--exec-cmd requires a command'],
     [['dump', '--exec-cmd', '--', 'x'], '--exec-cmd is for restore only'],
-    [['doctor', '--leave-running'], 'there is no option "--leave-running"'],
+    [['explain', '--leave-running'], 'there is no option "--leave-running"'],
   ])('%j is refused with a hint', (argv, message) => {
     const line = parseCommandLine(argv);
     expect(line.kind).toBe('wrong');

@@ -15,7 +15,7 @@ const decide = (text: string): Route => {
 describe('route()', () => {
   it.each([
     ['dump -t 1', 'dump'],
-    ['dump -t 1 -D d -W w -o l -v4 --tcp-established --shell-job --external x --action-script s', 'dump'],
+    ['dump -t 1 -D d -W w -o l -v4 --tcp-established --shell-job --external x', 'dump'],
     ['dump -t 1 --page-server --no-page-server', 'dump'],
     ['dump -t 1 --address 1.2.3.4 --port 1', 'dump'],
     ['dump -t 1 --prev-images-dir ../0 --track-mem', 'dump'],
@@ -40,6 +40,7 @@ describe('route()', () => {
     ['restore --exec-cmd -- sh', ['--exec-cmd']],
     ['restore -d -S', ['--restore-sibling']],
     ['dump -t 1 --close 5', ['--close']],
+    ['restore -d --action-script s', ['--action-script']],
     ['dump -t 1 --prev-images-dir /abs', ['absolute']],
     ['dump -t 1 --cpu-cap=none', ['--cpu-cap=none']],
     ['check --feature uffd', ['--feature']],

@@ -1,0 +1,117 @@
+// Help texts, made from the tables that parse: the option tables for CRIU's flags, OWN_OPTIONS for ours.
+
+import { helpText } from '../../options/flags.js';
+import type { Operation } from '../../options/types.js';
+import { EXIT } from '../exit-code.js';
+import { CRIU_COMMANDS, type CriuWord, isCriuWord, isOwnCommand } from '../parse/command-line.js';
+import { nearest } from '../parse/nearest.js';
+import { OWN_COMMANDS, OWN_OPTIONS, type OwnCommand, type OwnOption } from '../parse/own.js';
+import { table } from '../print/table.js';
+import type { Terminal } from '../terminal.js';
+import { UsageError } from '../usage-error.js';
+
+const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly text: string }>> = {
+  doctor: {
+    usage: 'frazil doctor [-t PID [OPTIONS OF DUMP]] [--json]',
+    text: 'Say what works on this host, and what would stop a dump of a tree',
+  },
+  explain: { usage: 'frazil explain FILE|DIRECTORY|- [--json]', text: "Say what CRIU's log means, and what to do" },
+  bench: {
+    usage: 'frazil bench SCENARIO [OPTIONS] | --list',
+    text: 'Measure Frazil and its peers side by side on this host',
+  },
+  help: { usage: 'frazil help [COMMAND]', text: 'Show the options of a command' },
+};
+
+const OPERATIONS: Partial<Record<CriuWord, Operation>> = {
+  dump: 'dump',
+  'pre-dump': 'preDump',
+  restore: 'restore',
+  check: 'check',
+  'page-server': 'pageServer',
+  cpuinfo: 'cpuinfo',
+};
+
+const USAGES: Partial<Record<CriuWord, string>> = {
+  dump: 'frazil dump -t PID [-D DIR] [OPTIONS]',
+  'pre-dump': 'frazil pre-dump -t PID [-D DIR] [OPTIONS]',
+  restore: 'frazil restore [-d] [-D DIR] [OPTIONS]',
+  cpuinfo: 'frazil cpuinfo dump|check [-D DIR] [OPTIONS]',
+  'lazy-pages': 'frazil lazy-pages [-D DIR] [OPTIONS]',
+};
+
+const SHORT_NOTE = 'Flags are those of criu 4.2; most without a value have a --no- form, and abbreviations work.';
+
+/** Prints what was asked for. Without a command at all it is the answer to a mistake: status 2. */
+export function showHelp(
+  { topic, asked }: { readonly topic?: string; readonly asked: boolean },
+  terminal: Terminal,
+): number {
+  terminal.print(helpOn(topic, terminal.columns));
+  return asked ? EXIT.done : EXIT.usage;
+}
+
+/** Throws UsageError for a topic that is no command. */
+export function helpOn(topic: string | undefined, columns: number): string {
+  if (topic === undefined) return overview(columns);
+  if (isOwnCommand(topic)) return ownHelp(topic, columns);
+  if (isCriuWord(topic)) return criuHelp(topic, columns);
+  const meant = nearest(topic, [...Object.keys(CRIU_COMMANDS), ...Object.keys(OWN_COMMANDS)]);
+  throw new UsageError(`there is no command "${topic}"${meant === undefined ? '' : `. Did you mean "${meant}"?`}`);
+}
+
+function overview(columns: number): string {
+  const own = Object.entries(OWN_TEXTS).map(([name, { text }]) => [`  ${name}`, text]);
+  const criu = Object.entries(CRIU_COMMANDS)
+    .filter(([name]) => name !== 'exec')
+    .map(([name, text]) => [`  ${name}`, text]);
+  return [
+    'Usage: frazil COMMAND [OPTIONS], as with criu',
+    '',
+    'Checkpoint and restore of Linux process trees over CRIU.',
+    '',
+    'Commands:',
+    ...table([...criu, ...own], columns),
+    '',
+    'Options of Frazil, with every command of CRIU:',
+    ...optionLines(OWN_OPTIONS, columns),
+    '',
+    'frazil help COMMAND shows the others. Exit status: 0 done, 1 failed, 2 usage, 3 environment, 130 aborted.',
+  ].join('\n');
+}
+
+function criuHelp(word: CriuWord, columns: number): string {
+  const operation = OPERATIONS[word];
+  const flags =
+    operation === undefined
+      ? ['  Done by CRIU itself with its own options: see criu(8).']
+      : [helpText(operation, columns)];
+  return [
+    `Usage: ${USAGES[word] ?? `frazil ${word} [OPTIONS]`}`,
+    '',
+    `${CRIU_COMMANDS[word]}.`,
+    SHORT_NOTE,
+    '',
+    'Options:',
+    ...flags,
+    '',
+    'Options of Frazil:',
+    ...optionLines(OWN_OPTIONS, columns),
+  ].join('\n');
+}
+
+function ownHelp(word: OwnCommand, columns: number): string {
+  const { usage, text } = OWN_TEXTS[word];
+  return [`Usage: ${usage}`, '', `${text}.`, '', 'Options:', ...optionLines(OWN_COMMANDS[word], columns)].join('\n');
+}
+
+function optionLines(options: readonly OwnOption[], columns: number): readonly string[] {
+  return table(
+    options.map(({ name, short, value, argument, text }) => {
+      const names = short === undefined ? `    --${name}` : `-${short}, --${name}`;
+      const given = value === undefined ? '' : argument === 'optional' ? `[=${value}]` : ` ${value}`;
+      return [`  ${names}${given}`, text];
+    }),
+    columns,
+  );
+}

@@ -1,0 +1,67 @@
+// Where the command line writes. stdout carries results (CRIU's own answers, or with --json one object), stderr what is for people.
+// A status line is redrawn in place and never mixed with other lines.
+
+/** The process's own streams fit. */
+export interface Streams {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+}
+interface Sink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+const DEFAULT_COLUMNS = 80;
+const ERASE_LINE = '\r\x1b[2K';
+
+export class Terminal {
+  readonly #streams: Streams;
+  #drawn = false;
+
+  constructor(streams: Streams) {
+    this.#streams = streams;
+  }
+
+  /** True when a person watches stderr. */
+  get isInteractive(): boolean {
+    return this.#streams.stderr.isTTY === true;
+  }
+
+  get columns(): number {
+    return this.#streams.stderr.columns ?? DEFAULT_COLUMNS;
+  }
+
+  /** A line of the result. */
+  print(text: string): void {
+    this.clear();
+    this.#streams.stdout.write(`${text}\n`);
+  }
+
+  printJson(value: unknown): void {
+    this.print(JSON.stringify(value));
+  }
+
+  /** A line for people. */
+  say(text: string): void {
+    this.clear();
+    this.#streams.stderr.write(`${text}\n`);
+  }
+
+  /** Draws the status line over the one before. Without a terminal it is a line of its own. */
+  status(text: string): void {
+    if (!this.isInteractive) {
+      this.say(text);
+      return;
+    }
+    this.#streams.stderr.write(`${ERASE_LINE}${text.slice(0, this.columns - 1)}`);
+    this.#drawn = true;
+  }
+
+  /** Takes the status line away. */
+  clear(): void {
+    if (!this.#drawn) return;
+    this.#streams.stderr.write(ERASE_LINE);
+    this.#drawn = false;
+  }
+}

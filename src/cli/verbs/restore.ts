@@ -1,0 +1,114 @@
+// restore: detached, or in the foreground until the tree has ended, as CRIU does.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RestoreCall, restore } from '../../criu/restore.js';
+import { imagesDirectory } from '../../criu/target.js';
+import type { Tree } from '../../criu/tree.js';
+import { readRestoreStats } from '../../images/stats.js';
+import { argumentLine } from '../../options/row.js';
+import type { Context } from '../context.js';
+import { EXIT } from '../exit-code.js';
+import { follow } from '../follow.js';
+import { openLogFile } from '../log-file.js';
+import { restoreStatistics } from '../print/statistics.js';
+import { millis } from '../print/units.js';
+import type { Invocation } from './criu.js';
+import { type Directories, directories } from './directories.js';
+import { asked, collected, loggedAt } from './shared.js';
+
+export async function runRestore(invocation: Invocation, context: Context): Promise<number> {
+  const begun = performance.now();
+  const found = collected('restore', invocation, context);
+  const { displayStats, ...options } = found.options;
+  const { imagesDir, pidfile, restoreDetached } = found.arguments;
+  const place = await directories(imagesDir, options.workDir);
+  const log = await openLogFile({
+    word: 'restore',
+    workDir: place.workDir,
+    logPath: found.logPath,
+    level: options.logLevel,
+    terminal: context.terminal,
+  });
+  await using pid = await pidfileConfig(pidfile);
+  const call: RestoreCall = {
+    ...options,
+    ...pid.options,
+    ...loggedAt(found),
+    ...asked(context),
+    workDir: place.workDir,
+    logFile: log.name,
+    // A tree that stays behind is nobody's child; one in the foreground is ours, so that its end is noticed.
+    restoreSibling: restoreDetached !== true,
+  };
+  try {
+    const tree = await follow(restore(imagesDirectory(place.imagesDir), call), context);
+    await log.finish('done');
+    const wallMs = Math.round(performance.now() - begun);
+    if (displayStats === true) await sayStatistics(place, context);
+    return restoreDetached === true
+      ? leave({ tree, place, wallMs }, context)
+      : await attend({ tree, place, wallMs }, context);
+  } catch (error) {
+    await log.finish('failed');
+    throw error;
+  }
+}
+
+interface Restored {
+  readonly tree: Tree;
+  readonly place: Directories;
+  readonly wallMs: number;
+}
+
+function leave({ tree: { pid }, place: { imagesDir }, wallMs }: Restored, { terminal, preferences }: Context): number {
+  if (preferences.json) terminal.printJson({ pid, imagesDir, wallMs });
+  else if (!preferences.quiet) terminal.say(`Restored process ${pid} from ${imagesDir} in ${millis(wallMs)}`);
+  return EXIT.done;
+}
+
+// CRIU blocks all signals while it waits and then ends with 0, however the tree ended. So the first Ctrl-C changes nothing here
+// either (a shell job gets it from the terminal itself), but the second lets go of the tree.
+async function attend(
+  { tree, place, wallMs }: Restored,
+  { terminal, preferences, interruption }: Context,
+): Promise<number> {
+  const { pid } = tree;
+  if (!preferences.quiet && !preferences.json)
+    terminal.say(`Restored process ${pid} from ${place.imagesDir} in ${millis(wallMs)}; waiting for its end`);
+  const letGo = new Promise<'left'>((resolve) => {
+    let signals = 0;
+    interruption.divert(() => {
+      signals += 1;
+      if (signals > 1) resolve('left');
+      else terminal.say(`frazil: process ${pid} runs on; once more leaves it`);
+    });
+  });
+  const end = await Promise.race([tree.exited, letGo]);
+  const left = end === 'left';
+  if (preferences.json)
+    terminal.printJson({ pid, imagesDir: place.imagesDir, wallMs, ...(left ? { left } : { exited: end }) });
+  return left ? EXIT.aborted : EXIT.done;
+}
+
+async function sayStatistics({ workDir }: Directories, { terminal, preferences }: Context): Promise<void> {
+  for (const line of restoreStatistics(await readRestoreStats(workDir))) {
+    if (preferences.json) terminal.say(line);
+    else terminal.print(line);
+  }
+}
+
+interface PidfileConfig extends AsyncDisposable {
+  readonly options: Pick<RestoreCall, 'config'>;
+}
+
+// CRIU writes the pidfile while the tree still stands, and gives up when the file exists. Its RPC has no field for it, its
+// configuration file does.
+async function pidfileConfig(path: string | undefined): Promise<PidfileConfig> {
+  if (path === undefined) return { options: {}, async [Symbol.asyncDispose]() {} };
+  const directory = await mkdtemp(join(tmpdir(), 'frazil-pidfile-'));
+  const config = join(directory, 'criu.conf');
+  await writeFile(config, `${argumentLine('pidfile', path)}\n`, { mode: 0o600 });
+  return { options: { config }, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
+}

@@ -1,0 +1,49 @@
+// What every verb of ours does with its command line before it starts.
+
+import type { CommonOptions, Operation } from '../../options/types.js';
+import type { Context } from '../context.js';
+import { type Collected, collect, ValueError } from '../parse/collect.js';
+import { UsageError } from '../usage-error.js';
+import type { Invocation } from './criu.js';
+
+/** collect(), with its complaints as a UsageError, and a word about every option that the verb has no use for. */
+export function collected<O extends Operation>(
+  operation: O,
+  { command, settings }: Invocation,
+  { terminal, preferences }: Context,
+): Collected<O> {
+  try {
+    const found = collect(operation, settings);
+    if (!preferences.quiet)
+      for (const written of found.idle) terminal.say(`frazil: ${written} has no effect on ${command.word}`);
+    return found;
+  } catch (cause) {
+    throw cause instanceof ValueError ? new UsageError(cause.message, command.word, { cause }) : cause;
+  }
+}
+
+/** What every verb of ours is called with: configuration files are read already. */
+export interface Asked {
+  readonly criu?: string;
+  readonly signal: AbortSignal;
+  readonly defaultConfig: false;
+}
+
+export function asked({ preferences: { criu }, interruption: { signal } }: Context): Asked {
+  return { signal, defaultConfig: false, ...(criu === undefined ? {} : { criu }) };
+}
+
+/** From here on CRIU's log is what the user wants to see. */
+const WHOLE_LOG = 3;
+/** CRIU's debug level: a failure is explained from the log. */
+const EXPLAINABLE = 4;
+
+/** The level for CRIU: as given when the log is what was asked for; openLogFile() prints of a fuller one what was asked for. */
+export function loggedAt<O extends Operation>({
+  options,
+  logPath,
+}: Collected<O>): Required<Pick<CommonOptions, 'logLevel'>> {
+  const { logLevel } = options as CommonOptions;
+  const asGiven = logLevel !== undefined && (logPath !== undefined || logLevel >= WHOLE_LOG);
+  return { logLevel: asGiven ? logLevel : EXPLAINABLE };
+}
