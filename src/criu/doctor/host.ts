@@ -181,10 +181,9 @@ function judgeTools({ iptables, cgroup, runIsTmpfs }: HostFacts): Finding[] {
       iptables,
       {
         id: 'iptables-missing',
-        severity: 'limits',
-        title: 'iptables is not installed: the default way to lock the network does not work',
+        severity: 'note',
+        title: 'iptables is not installed: Frazil locks the network with nftables',
         neededFor: 'tcpEstablished, network namespaces',
-        remedy: 'Pass networkLock: "nftables" (--network-lock nftables), or install iptables',
         option: { option: 'networkLock', flag: '--network-lock' },
       },
       'iptables is installed',

@@ -127,11 +127,11 @@ function judgePeer({ pid, fd, link }: OpenFile, socket: UnixSocket, { inode, cer
   });
 }
 
-/** The network is locked for connections that are kept, and for a namespace that is not ours. */
+/** The network is locked for connections that are kept, and for a namespace that is not ours. Unasked, Frazil takes what is there. */
 function networkLock(findings: readonly Finding[], { tree, options, host }: Scene): Finding[] {
   const keeps = options.tcpEstablished === true && findings.some(({ id }) => id === 'tcp-established');
   const namespace = tree.root.namespaces.net !== tree.ownNamespaces.net;
-  if ((!keeps && !namespace) || host.iptables || (options.networkLock ?? 'iptables') !== 'iptables') return [];
+  if ((!keeps && !namespace) || host.iptables || options.networkLock !== 'iptables') return [];
   return [
     {
       id: 'network-lock-iptables',
