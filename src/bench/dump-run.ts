@@ -90,6 +90,7 @@ async function collect(
     wall: cost.wallUs,
     throughput: (memoryBytes / cost.wallUs) * 1e6,
     cpu: cost.cpuUs,
+    cpuPerGib: (cost.cpuUs / memoryBytes) * 2 ** 30,
     peakMemory: cost.peakBytes,
     hostMemory: cost.hostBytes,
     ...written,

@@ -43,6 +43,7 @@ export type MetricName =
   | 'durable'
   | 'call'
   | 'cpu'
+  | 'cpuPerGib'
   | 'targetCpu'
   | 'peakMemory'
   | 'memoryGrowth'

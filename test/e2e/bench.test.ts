@@ -1,10 +1,12 @@
 // The harness with a real CRIU, at a size that measures nothing and exercises everything.
 
+import { existsSync } from 'node:fs';
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { type BenchRequest, runBench } from '../../src/bench/bench.js';
+import { PACKAGE_ROOT } from '../../src/bench/host/tools.js';
 import type { BenchResult } from '../../src/bench/model.js';
 import type { BenchProgress } from '../../src/bench/progress.js';
 import { tabulate } from '../../src/bench/report/tabulate.js';
@@ -151,6 +153,27 @@ describe('runBench()', () => {
     expect(measuring.at(-1)).toMatchObject({ phase: 'measuring' });
     expect(await leftovers()).toEqual([]);
   });
+
+  const BUILT = need('a built checkout', !existsSync(join(PACKAGE_ROOT, 'dist/cli/main.js')) && 'run npm run build');
+  testWith(
+    [...NEEDS, BUILT],
+    'measures frazil against criu: right bytes, restorable by criu, figures of its own',
+    async () => {
+      const { result } = await bench({ scenario: 'dump/zeros', processes: 2, runs: 1 });
+      expect(result.absent).toEqual([]);
+      expect(result.cells.map(({ peer, failure }) => [peer, failure])).toEqual([
+        ['criu', undefined],
+        ['frazil', undefined],
+        ['frazil-library', undefined],
+      ]);
+      const [criuCell, commandLine, library] = result.cells.map(({ runs }) => runs[0]?.figures);
+      expect(library?.memoryGrowth).toBeGreaterThan(0);
+      expect(library?.call).toBeLessThan(library?.wall ?? 0);
+      expect(commandLine?.criuMemory).toBeGreaterThan(0);
+      expect(commandLine?.bytesAllocated).toBeLessThan(criuCell?.bytesAllocated ?? 0);
+      expect(await leftovers()).toEqual([]);
+    },
+  );
 
   testWith(NEEDS, 'drives VERSION by hand and checks the answer', async () => {
     const { result } = await bench({ scenario: 'version', peers: ['criu-by-hand'], runs: 2 });

@@ -52,21 +52,23 @@ export const FRAZIL_LIBRARY: DumpPeer = {
   read: readOwnFigures,
 };
 
-const OWN_FIGURES: Readonly<Record<string, MetricName>> = {
-  callUs: 'call',
-  growthBytes: 'memoryGrowth',
-  userBytes: 'userBytes',
-  bytesUser: 'userBytes',
+// Fields of the driver's and of `frazil dump --json`'s closing line; the latter counts its call in milliseconds.
+const OWN_FIGURES: Readonly<Record<string, readonly [MetricName, number]>> = {
+  callUs: ['call', 1],
+  wallMs: ['call', 1000],
+  growthBytes: ['memoryGrowth', 1],
+  userBytes: ['userBytes', 1],
+  bytesUser: ['userBytes', 1],
 };
 
-/** What Frazil says of itself, from its closing JSON line; a figure that it does not say is absent. */
+/** What Frazil says of itself; a figure that it does not say is absent. */
 function readOwnFigures(stdout: string): Figures {
   const parsed: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   const fields = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
   return Object.fromEntries(
     fields.flatMap(([field, value]) => {
-      const metric = OWN_FIGURES[field];
-      return metric !== undefined && typeof value === 'number' ? [[metric, value]] : [];
+      const known = OWN_FIGURES[field];
+      return known !== undefined && typeof value === 'number' ? [[known[0], value * known[1]]] : [];
     }),
   );
 }

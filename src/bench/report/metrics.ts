@@ -49,6 +49,14 @@ export const METRICS: readonly Metric[] = [
     meaning: 'user and system time of the command and of all its descendants, CRIU included',
   },
   {
+    name: 'cpuPerGib',
+    title: 'CPU per GiB',
+    unit: 'us',
+    better: 'less',
+    meaning:
+      "CPU over the memory of the tree: what a size costs once it is large against the start of the peer's programs",
+  },
+  {
     name: 'targetCpu',
     title: 'CPU in the tree',
     unit: 'us',
