@@ -15,8 +15,9 @@ import { openSwrk } from '../rpc/swrk.js';
 import { LOG_LEVEL, NO_FDS } from './dump.js';
 import { locate } from './locate.js';
 import { type Operation, operation, type Work } from './operation.js';
+import { watchRemnants } from './remnants.js';
 import type { ImagesDirectory } from './target.js';
-import { adoptTree, killTree, type Tree } from './tree.js';
+import { adoptTree, type Tree } from './tree.js';
 import { waitForPids } from './wait-for-pids.js';
 
 export interface RestoreCall extends RestoreOptions {
@@ -96,20 +97,15 @@ async function run(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree
     ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
     ...(config.path === undefined ? {} : { config_file: config.path }),
   };
+  const remnants = await watchRemnants(plan.imagesDir);
   const seen = watch(plan, enter);
   const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal: work.signal });
   if (answer.kind === 'served' && !work.signal.aborted) {
     return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
   }
   seen.terminal()?.close();
-  throw await failed({
-    plan,
-    answer,
-    work,
-    logFile: join(workDir, logFile),
-    stderr: session.stderr(),
-    rootPid: seen.rootPid(),
-  });
+  if (answer.kind === 'hung-up') await remnants.clear(seen.rootPid());
+  throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr() });
 }
 
 interface Watched {
@@ -126,7 +122,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
     notify: async (notification) => {
       const phase = PHASES[notification.kind];
       if (phase !== undefined) enter(phase);
-      if (notification.kind === 'post-restore') rootPid = notification.pid;
+      if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') rootPid = notification.pid;
       if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
       return (await notify?.(notification)) ?? { kind: 'proceed' };
     },
@@ -141,10 +137,9 @@ interface FailedRestore {
   readonly work: Work<RestoreProgress>;
   readonly logFile: string;
   readonly stderr: string;
-  readonly rootPid: number | undefined;
 }
 
-async function failed({ plan, answer, work, logFile, stderr, rootPid }: FailedRestore): Promise<unknown> {
+async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): Promise<unknown> {
   const { imagesDir } = plan;
   if (answer.kind === 'served') {
     // The abort came when it ran already: it ends all the same, and as our child it is reaped.
@@ -153,11 +148,7 @@ async function failed({ plan, answer, work, logFile, stderr, rootPid }: FailedRe
     await tree.exited;
   }
   if (work.signal.aborted) return aborted(plan, work.signal);
-  if (answer.kind === 'hung-up') {
-    // CRIU kills what it has created when it fails, but not when it dies: then the root is ours to end.
-    if (rootPid !== undefined) await killTree(rootPid);
-    return criuDied(answer, { request: 'RESTORE', imagesDir });
-  }
+  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir });
   const log = await readFile(logFile, 'utf8').catch(() => '');
   return refused('restore', {
     imagesDir,

@@ -1,0 +1,41 @@
+// What a CRIU that died in the middle of a restore leaves: tasks that are half made, some of them our children. CRIU kills them when
+// it fails, but not when it is killed. They are known by the pids of the checkpoint that were free before.
+
+import { existsSync } from 'node:fs';
+import { pidfdOpen, waitChild } from '../addon/children.js';
+import { readPstree } from '../images/pstree.js';
+import { killTree } from './tree.js';
+
+export interface Remnants {
+  /** Kills what is there now and was not before; `root` is the root task as CRIU named it, for a namespace of its own. */
+  clear(root: number | undefined): Promise<void>;
+}
+
+/** To be called before CRIU starts. */
+export async function watchRemnants(imagesDir: string): Promise<Remnants> {
+  const pids = (await readPstree(imagesDir)).map(({ pid }) => pid);
+  const free = pids.filter((pid) => !exists(pid));
+  return {
+    async clear(root) {
+      const made = free.filter(exists);
+      for (const pid of root === undefined ? made : [root, ...made]) {
+        await killTree(pid);
+        await reap(pid);
+      }
+    },
+  };
+}
+
+function exists(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+// ECHILD or ESRCH: its parent was CRIU, so that the reaper of the system has it.
+async function reap(pid: number): Promise<void> {
+  try {
+    using pidfd = pidfdOpen(pid);
+    await waitChild(pidfd).done;
+  } catch {
+    // Nobody of ours to wait for.
+  }
+}
