@@ -22,6 +22,7 @@ import type {
   RequestKind,
 } from './session.js';
 import { askCaller } from './verdict.js';
+import { isKillable, watchAbort } from './watch-abort.js';
 
 export interface Received {
   readonly response: CriuResponse;
@@ -42,18 +43,6 @@ export interface Wire {
 }
 
 type State = 'fresh' | 'busy' | 'open' | 'pre-dumping' | 'spent';
-
-/** Requests during which no task is stopped or half made, so that CRIU may simply be killed. */
-const KILLABLE: ReadonlySet<RequestKind> = new Set<RequestKind>([
-  'VERSION',
-  'FEATURE_CHECK',
-  'CHECK',
-  'CPUINFO_DUMP',
-  'CPUINFO_CHECK',
-  'PAGE_SERVER',
-  'PAGE_SERVER_CHLD',
-  'WAIT_PID',
-]);
 
 export class Exchange {
   readonly #wire: Wire;
@@ -79,7 +68,7 @@ export class Exchange {
   end(): void {
     this.#state = 'spent';
     this.#inFlight?.ended.abort();
-    if (this.#inFlight !== undefined && KILLABLE.has(this.#inFlight.kind)) this.#wire.terminate();
+    if (this.#inFlight !== undefined && isKillable(this.#inFlight.kind)) this.#wire.terminate();
   }
 
   /** After a restore with `exec_cmd` CRIU has become that command, which is not to be waited for. */
@@ -125,7 +114,7 @@ export class Exchange {
   async #converse<K extends RequestKind>(request: Request, options: ExchangeOptions): Promise<Answer<K>> {
     const ended = new AbortController();
     this.#inFlight = { kind: request.kind, ended };
-    const unwatch = this.#watchAbort(request.kind, options);
+    const unwatch = watchAbort(request.kind, options, () => this.#wire.terminate());
     try {
       this.#wire.send(messageOf(request));
       const answer = await this.#listen<K>(request.kind as K, {
@@ -192,21 +181,6 @@ export class Exchange {
       this.#wire.close();
       throw error;
     }
-  }
-
-  /** Returns how to stop watching. */
-  #watchAbort(kind: RequestKind, { signal, graceMs }: ExchangeOptions): () => void {
-    if (signal === undefined) return () => {};
-    let timer: NodeJS.Timeout | undefined;
-    const abort = (): void => {
-      if (KILLABLE.has(kind)) this.#wire.terminate();
-      else if (graceMs !== undefined) timer = setTimeout(() => this.#wire.terminate(), graceMs);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    return () => {
-      signal.removeEventListener('abort', abort);
-      clearTimeout(timer);
-    };
   }
 }
 

@@ -1,0 +1,126 @@
+// A running `criu swrk N`: the child, its end of the control socket, and what it prints. Both kinds of session stand on it.
+//
+// The socket pair is made in this process because CRIU opens "fd numbers" of ours through /proc/<creator of the pair>/fd, and only
+// while that process lives.
+
+import { type ExitStatus, sendSignal, spawn, waitChild } from '../addon/children.js';
+import type { Fd } from '../addon/fd.js';
+import { seqpacketPair } from '../addon/sockets.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { openTail, type Tail } from './tail.js';
+
+export interface SwrkOptions {
+  /** Path of the program; PATH is not searched. */
+  readonly criu: string;
+  /** What CRIU inherits besides its own: `as` is the number inside, for `ps.fd` and `inherit_fd`. Lent: the caller closes its own. */
+  readonly inherit?: ReadonlyArray<{ readonly fd: Fd | number; readonly as: number }>;
+  /** Standard input, when a terminal is to be restored. Default: /dev/null. */
+  readonly stdin?: Fd | number;
+  /**
+   * Whether CRIU reads /etc/criu/default.conf and $HOME/.criu/default.conf first, as it does for everybody else (default true). What
+   * stands there applies wherever a request does not say otherwise, and can name scripts that CRIU runs. `$CRIU_CONFIG_FILE` is
+   * read in any case.
+   */
+  readonly defaultConfig?: boolean;
+  /** Let CRIU share our process group and terminal, as restoring a shell job needs. Default: a group of its own. */
+  readonly shellJob?: boolean;
+  /** Default: our environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+}
+
+const SIGKILL = 9;
+const FIRST_FREE_FD = 3;
+
+export class SwrkChild {
+  /** Our end. */
+  readonly socket: Fd;
+  /** `undefined` when somebody else reaped it. Never rejects. */
+  readonly exited: Promise<ExitStatus | undefined>;
+  readonly stdout: Tail;
+  readonly stderr: Tail;
+  readonly #pidfd: Fd;
+  #terminated = false;
+
+  /** Throws CRIU_MISSING when there is no such program, RangeError when a number in `inherit` is taken twice. */
+  constructor(options: SwrkOptions) {
+    const number = controlNumber((options.inherit ?? []).map(({ as }) => as));
+    this.stdout = openTail('criu-stdout');
+    this.stderr = openTail('criu-stderr');
+    const [ours, theirs] = seqpacketPair();
+    this.socket = ours;
+    try {
+      this.#pidfd = this.#start(options, theirs, number);
+    } catch (cause) {
+      ours.close();
+      this.stdout[Symbol.dispose]();
+      this.stderr[Symbol.dispose]();
+      throw missing(options.criu, cause) ?? cause;
+    } finally {
+      theirs.close();
+    }
+    this.exited = waitChild(this.#pidfd).done.catch(() => undefined);
+  }
+
+  #start(options: SwrkOptions, theirs: Fd, number: number): Fd {
+    const { pidfd } = spawn({
+      file: options.criu,
+      argv: ['criu', ...(options.defaultConfig === false ? ['--no-default-config'] : []), 'swrk', String(number)],
+      env: environment(options.env ?? process.env),
+      fds: [
+        ...(options.stdin === undefined ? [] : [{ fd: options.stdin, as: 0 }]),
+        { fd: this.stdout.fd, as: 1 },
+        { fd: this.stderr.fd, as: 2 },
+        { fd: theirs, as: number },
+        ...(options.inherit ?? []),
+      ],
+      newProcessGroup: options.shellJob !== true,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    return pidfd;
+  }
+
+  /** Whether terminate() was called. */
+  get terminated(): boolean {
+    return this.#terminated;
+  }
+
+  /** Ends CRIU without asking it. */
+  terminate(): void {
+    this.#terminated = true;
+    try {
+      sendSignal(this.#pidfd, SIGKILL);
+    } catch {
+      // It has ended already: what was asked for.
+    }
+  }
+
+  /** Closes what we hold; the child should have ended. What it printed stays readable. */
+  close(): void {
+    this.socket.close();
+    this.#pidfd.close();
+    this.stdout[Symbol.dispose]();
+    this.stderr[Symbol.dispose]();
+  }
+}
+
+function controlNumber(taken: readonly number[]): number {
+  if (new Set(taken).size !== taken.length || taken.some((as) => as < FIRST_FREE_FD))
+    throw new RangeError(
+      `Cannot inherit fds as ${taken.join(', ')}: each must be a number of its own, from ${FIRST_FREE_FD} on`,
+    );
+  let number = FIRST_FREE_FD;
+  while (taken.includes(number)) number++;
+  return number;
+}
+
+function environment(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+function missing(path: string, cause: unknown): CheckpointError<'CRIU_MISSING'> | undefined {
+  if (!CheckpointError.is(cause, 'IO') || !['ENOENT', 'EACCES', 'ENOTDIR'].includes(cause.detail.errno ?? ''))
+    return undefined;
+  const message = `Cannot start CRIU: "${path}" cannot be executed (${cause.detail.errno}). Run scripts/setup, or set FRAZIL_CRIU`;
+  return new CheckpointError('CRIU_MISSING', message, { tried: [path] }, { cause });
+}
