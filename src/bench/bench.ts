@@ -8,8 +8,8 @@ import { describeEnvironment, findHost } from './host/environment.js';
 import { prepareTools } from './host/tools.js';
 import { warmMemory } from './host/warm.js';
 import { checkRoom, Workspace } from './host/workspace.js';
-import type { BenchResult, Scenario } from './model.js';
-import { choosePeers, detectPeers } from './peers/choose.js';
+import type { AbsentPeer, BenchResult, Scenario } from './model.js';
+import { choosePeers, detectPeers, type PresentPeer } from './peers/choose.js';
 import type { Context, Peer } from './peers/peer.js';
 import { writeReports } from './report/write.js';
 import type { BenchRequest, BenchUi } from './request.js';
@@ -29,7 +29,7 @@ const SEED = 1;
  * Measures every peer of the scenario, interleaved A B A B, each run in fresh processes and verified by digest.
  *
  * Resolves also when a peer failed or delivered wrong bytes: `cells[i].failure` says so and the caller must treat it as a failure (exit code 1).
- * Rejects with `CheckpointError`: ABORTED (signal), CRIU_MISSING, FEATURE_MISSING (no C compiler), NOT_PERMITTED (not root), IO (memory or disk space).
+ * Rejects with `CheckpointError`: ABORTED (signal), CRIU_MISSING, FEATURE_MISSING (no C compiler, none of the peers), NOT_PERMITTED (not root), IO (memory or disk space).
  * In every case the targets are gone and the directories removed when it settles. Unknown names and bad numbers throw TypeError/RangeError synchronously.
  */
 export function runBench(request: BenchRequest, ui: BenchUi, { signal }: BenchOptions = {}): Promise<BenchResult> {
@@ -75,6 +75,7 @@ async function carryOut(plan: BenchPlan): Promise<BenchResult> {
   const context: Context = { host, tools: await prepareTools({ signal }) };
   const { present, absent } = await detectPeers(plan.peers, context);
   for (const { peer, reason } of absent) ui.report({ kind: 'left-out', peer, reason });
+  requirePeer(present, absent);
   await using workspace = await Workspace.create(scenario.destination);
   if (scenario.group === 'dump') {
     await checkRoom(workspace, scenario);
@@ -90,6 +91,14 @@ async function carryOut(plan: BenchPlan): Promise<BenchResult> {
   const result: BenchResult = { format: 'frazil-bench/1', startedAt, seed, environment, cells, absent };
   await writeReports(result, request);
   return result;
+}
+
+function requirePeer(present: readonly PresentPeer[], absent: readonly AbsentPeer[]): void {
+  if (present.length > 0) return;
+  const reasons = absent.map(({ peer, reason }) => `${peer}: ${reason}`).join('; ');
+  throw new CheckpointError('FEATURE_MISSING', `Cannot run the benchmark: none of its peers is here. ${reasons}`, {
+    feature: 'peer',
+  });
 }
 
 function requireRoot({ group }: Scenario): void {

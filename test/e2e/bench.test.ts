@@ -129,6 +129,14 @@ describe('runBench()', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  testWith(NEEDS, 'refuses to measure nothing: none of the peers is here', async () => {
+    const request = { scenario: 'dump', peers: ['frazil@/nowhere'], runs: 1 };
+    await expect(bench(request)).rejects.toMatchObject({
+      code: 'FEATURE_MISSING',
+      message: expect.stringContaining('Run npm run build'),
+    });
+  });
+
   testWith(NEEDS, 'keeps the log of a peer that fails', async () => {
     await using dir = tempDir();
     const broken = join(dir.path, 'criu');
