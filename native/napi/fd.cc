@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "napi/args.h"
 #include "napi/call.h"
 #include "napi/instance.h"
 
@@ -33,20 +34,25 @@ std::optional<int> checked_number(const Napi::Value& value) {
 
 #ifdef FRAZIL_DEBUG
 std::string creation_site(Napi::Env env) {
-  return Napi::Error::New(env, "made").Value().Get("stack").ToString().Utf8Value();
+  napi_value error = nullptr;
+  (void)napi_create_error(env, nullptr, Napi::String::New(env, "made"), &error);
+  const Napi::Value stack = property(Napi::Value(env, error), "stack");
+  return stack.IsString() ? stack.As<Napi::String>().Utf8Value() : "made while its environment ended";
 }
 #endif
 
 }  // namespace
 
 void Fd::define(Napi::Env env, Napi::Object exports) {
+  // Not Napi::Symbol::WellKnown(), which is fatal when the environment is ending.
+  const Napi::Value dispose = property(property(env.Global(), "Symbol"), "dispose");
+  if (!dispose.IsSymbol()) return;
   Napi::Function constructor = DefineClass(
       env, "Fd",
       {InstanceAccessor<&Fd::number>("number"), InstanceAccessor<&Fd::closed>("closed"),
        InstanceMethod<&Fd::take>("take"), InstanceMethod<&Fd::close>("close"),
-       InstanceMethod<&Fd::close>(Napi::Symbol::WellKnown(env, "dispose")),
-       StaticMethod<&Fd::adopt_number>("adopt"), StaticMethod<&Fd::duplicate_number>("duplicate"),
-       StaticMethod<&Fd::is_fd>("is")});
+       InstanceMethod<&Fd::close>(dispose.As<Napi::Symbol>()), StaticMethod<&Fd::adopt_number>("adopt"),
+       StaticMethod<&Fd::duplicate_number>("duplicate"), StaticMethod<&Fd::is_fd>("is")});
   instance_of(env).fd_class = Napi::Persistent(constructor);
   exports.Set("Fd", constructor);
 }
@@ -83,25 +89,25 @@ Napi::Value Fd::wrap(Napi::Env env, UniqueFd fd) {
 Fd* Fd::from(const Napi::Value& value) {
   bool ours = false;
   if (value.IsObject() && napi_check_object_type_tag(value.Env(), value, &kFdTag, &ours) == napi_ok && ours) {
-    return Unwrap(value.As<Napi::Object>());
+    Fd* self = Unwrap(value.As<Napi::Object>());
+    if (self == nullptr || self->fd_) return self;  // none: the environment is ending
+    throw_misuse(value.Env(), kSpent);
+    return nullptr;
   }
   throw_misuse(value.Env(), kNotFd);
   return nullptr;
 }
 
 std::optional<int> Fd::borrow(const Napi::Value& value) {
-  Fd* self = from(value);
+  const Fd* self = from(value);
   if (self == nullptr) return std::nullopt;
-  if (!self->fd_) {
-    throw_misuse(value.Env(), kSpent);
-    return std::nullopt;
-  }
   return self->fd_.get();
 }
 
 std::optional<UniqueFd> Fd::consume(const Napi::Value& value) {
-  if (!borrow(value)) return std::nullopt;
-  return std::move(from(value)->fd_);
+  Fd* self = from(value);
+  if (self == nullptr) return std::nullopt;
+  return std::move(self->fd_);
 }
 
 std::optional<UniqueFd> Fd::duplicate(const Napi::Value& value) {

@@ -35,6 +35,7 @@ class Fd : public Napi::ObjectWrap<Fd> {
   ~Fd() override;
 
  private:
+  // Not spent, or nothing and a TypeError.
   static Fd* from(const Napi::Value& value);
   static Napi::Value adopt_number(const Napi::CallbackInfo& info);
   static Napi::Value duplicate_number(const Napi::CallbackInfo& info);

@@ -23,12 +23,32 @@ describe('a worker that is terminated in the middle of its jobs', () => {
     expect(openFds()).toEqual(fds);
     await until(() => threadCount() <= threads);
   });
+
+  it('neither does so when it is still loading the addon or starting its jobs', async () => {
+    const [fds, threads] = [withoutScripts(), threadCount()];
+    for (let i = 0; i < WORKERS; ++i) {
+      const worker = newWorker();
+      worker.on('error', () => {}); // a module that is torn out of its load may complain
+      await new Promise((resolve) => worker.once('online', resolve));
+      await delay(i % 10); // the moment is what is tried here
+      await worker.terminate();
+    }
+    expect(withoutScripts()).toEqual(fds);
+    await until(() => threadCount() <= threads);
+  });
 });
 
+// Node 20 itself leaves a module's file open when the worker ends while reading it.
+function withoutScripts(): string[] {
+  return openFds().filter((line) => !line.endsWith('.mjs'));
+}
+
+function newWorker(): Worker {
+  return new Worker(new URL('./job-in-worker.mjs', import.meta.url), { workerData: { addon: ADDON, jobs: JOBS } });
+}
+
 async function start(): Promise<Worker> {
-  const worker = new Worker(new URL('./job-in-worker.mjs', import.meta.url), {
-    workerData: { addon: ADDON, jobs: JOBS },
-  });
+  const worker = newWorker();
   await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
   return worker;
 }
