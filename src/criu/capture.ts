@@ -204,7 +204,7 @@ async function newSink(plan: CapturePlan, staging: Staging, store: StoreChoice['
 
 async function openParent(imagesDir: string, parent: string): Promise<Fd> {
   const path = resolve(imagesDir, parent);
-  if (await holdsCheckpoint(path)) return await openDirectory(path);
+  if (await holdsCheckpoint(path)) return openDirectory(path);
   const message = `Cannot use parent "${parent}": "${path}" holds no checkpoint. Name it relative to the images directory "${imagesDir}"`;
   throw new CheckpointError('IMAGES_CORRUPT', message, { path, imagesDir });
 }

@@ -90,7 +90,7 @@ export async function openDirectory(path: string): Promise<Fd> {
 
 /** Whether `imagesDir` holds a whole checkpoint. */
 export async function holdsCheckpoint(imagesDir: string): Promise<boolean> {
-  return await access(join(imagesDir, INVENTORY)).then(
+  return access(join(imagesDir, INVENTORY)).then(
     () => true,
     () => false,
   );
