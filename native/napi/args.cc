@@ -29,6 +29,12 @@ std::optional<int> to_int(const Napi::Value& value, const char* wanted) {
   return std::nullopt;
 }
 
+std::optional<bool> to_boolean(const Napi::Value& value, const char* wanted) {
+  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
+  throw_misuse(value.Env(), wanted);
+  return std::nullopt;
+}
+
 std::optional<std::string> to_string(const Napi::Value& value, const char* wanted) {
   if (value.IsString()) {
     std::string text = value.As<Napi::String>().Utf8Value();

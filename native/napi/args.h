@@ -18,6 +18,7 @@ namespace frazil {
 std::optional<uint64_t> to_unsigned(const Napi::Value& value, const char* wanted);
 // The same in [0, 2^31): pids, signals, fds. Never for bytes.
 std::optional<int> to_int(const Napi::Value& value, const char* wanted);
+std::optional<bool> to_boolean(const Napi::Value& value, const char* wanted);
 std::optional<std::string> to_string(const Napi::Value& value, const char* wanted);
 std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted);
 // Borrowed: valid until JavaScript runs again.

@@ -42,9 +42,9 @@ std::optional<SpawnOptions> to_spawn_options(const Napi::Value& value) {
   if (!env) return std::nullopt;
   auto fds = to_inherited(property(value, "fds"));
   if (!fds) return std::nullopt;
-  SpawnOptions options{std::move(*file), std::move(*argv), std::move(*env), std::move(*fds), {}, false};
-  const Napi::Value group = property(value, "newProcessGroup");
-  options.new_process_group = group.IsBoolean() && group.As<Napi::Boolean>();
+  const auto new_process_group = to_boolean(property(value, "newProcessGroup"), "newProcessGroup: a boolean");
+  if (!new_process_group) return std::nullopt;
+  SpawnOptions options{std::move(*file), std::move(*argv), std::move(*env), std::move(*fds), {}, *new_process_group};
   const Napi::Value cwd = property(value, "cwd");
   if (cwd.IsUndefined()) return options;
   auto path = to_string(cwd, "cwd: a path");
@@ -141,8 +141,9 @@ Napi::Value signal(const Napi::CallbackInfo& info) {
 
 // setChildSubreaper(on)
 Napi::Value subreaper(const Napi::CallbackInfo& info) {
-  if (!info[0].IsBoolean()) return throw_misuse(info.Env(), "on: a boolean");
-  const auto done = set_child_subreaper(info[0].As<Napi::Boolean>());
+  const auto on = to_boolean(info[0], "on: a boolean");
+  if (!on) return {};
+  const auto done = set_child_subreaper(*on);
   if (!done.ok()) return throw_failure(info.Env(), done.error());
   return {};
 }
