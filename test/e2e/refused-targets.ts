@@ -32,7 +32,10 @@ export async function provoke({ program, outside }: Pick<RefusedCase, 'program' 
   const body = `${WAIT}${program.replaceAll('{dir}', dir.path)}\nimport os\nopen("${dir.path}/inside","w").write(str(os.getpid()))\nwait()\n`;
   const script = outside === undefined ? body : holder(HOLDERS[outside], body, dir.path);
   const ready = `${dir.path}/${outside === undefined ? 'inside' : 'ready'}`;
-  const started = await startProgram([python() ?? 'python3', '-c', script], () => textOf(ready) || undefined);
+  const started = await startProgram([python() ?? 'python3', '-c', script], () => {
+    const text = textOf(ready);
+    return text === '' ? undefined : text;
+  });
   return {
     pid: Number(started.ready),
     dir,
