@@ -84,7 +84,7 @@ static uint64_t run_flags(const uint64_t fields[6], unsigned seen) {
 }
 
 static void read_runs(struct Level *level, FILE *file) {
-  uint64_t fields[6], offset = 0;
+  uint64_t fields[6], offset = 0, behind = 0;
   unsigned seen;
   size_t room = 0;
   while (next_entry(file, fields, &seen)) {
@@ -92,6 +92,9 @@ static void read_runs(struct Level *level, FILE *file) {
     if (level->runs == NULL) die("realloc");
     const uint64_t pages = (seen & 1u << 5) != 0 ? fields[5] : fields[2];
     struct Run run = {fields[1], pages, run_flags(fields, seen), offset};
+    errno = 0;
+    if (run.address % kPageBytes != 0 || run.address < behind || pages > (UINT64_MAX - run.address) / kPageBytes) die("pagemap order");
+    behind = run.address + pages * kPageBytes;
     if ((run.flags & kPresent) != 0) offset += pages * kPageBytes;
     level->runs[level->count++] = run;
   }

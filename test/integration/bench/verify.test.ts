@@ -118,6 +118,16 @@ describe('verifyImages()', () => {
     await expect(verifyImages(verify, torn, arena(whole, 3))).rejects.toThrow('mix moments');
   });
 
+  it('refuses pagemaps that run backwards or past the end of the address space', async () => {
+    const backwards = await images('backwards', [
+      { at: 1, pages: [three[0]] },
+      { at: 0, pages: [three[1]] },
+    ]);
+    await expect(verifyImages(verify, backwards, arena('0'.repeat(16), 3))).rejects.toThrow('pagemap order');
+    const endless = await images('endless', [{ at: 0, pages: 2 ** 52 - 1, flags: 1 }]);
+    await expect(verifyImages(verify, endless, arena('0'.repeat(16), 3))).rejects.toThrow('pagemap order');
+  });
+
   it('refuses a pages file that is shorter than its pagemap says, and a directory without the process', async () => {
     const dir = await images('short', [{ at: 0, pages: three }]);
     await writeFile(join(dir, 'pages-7.img'), three[0]);

@@ -76,7 +76,8 @@ describe('renderTable()', () => {
   });
 
   it('says that two alike series do not differ', () => {
-    expect(renderTable(result(slow, { ...slow, peer: 'criu#2' }))).toContain('p 1.00: no significant difference');
+    const again = cell('criu#2', [571_000, 540_000, 555_000, 550_000, 559_000]);
+    expect(renderTable(result(slow, again))).toMatch(/p 0\.\d+: no significant difference/);
   });
 
   it('names failures loudly and absent peers', () => {

@@ -139,6 +139,12 @@ describe('ratioOfMedians()', () => {
 describe('compare()', () => {
   const random = seededRandom(3);
 
+  it('calls a significant difference of a page in a thousand what it is', () => {
+    const difference = compare([1000, 1000, 1000, 1000, 1001], [1002, 1002, 1003, 1002, 1002], random);
+    expect(difference?.test.p).toBeLessThan(0.05);
+    expect(difference?.verdict).toBe('alike within 1 %');
+  });
+
   it('says less, more, or that nothing can be said', () => {
     expect(compare([10, 11, 12, 13, 14], [1, 2, 3, 4, 5], random)?.verdict).toBe('less');
     expect(compare([1, 2, 3, 4, 5], [10, 11, 12, 13, 14], random)?.verdict).toBe('more');
