@@ -1,6 +1,6 @@
 /** What a figure depends on besides the code: recorded with every series, because a number without its machine says nothing. */
 import { execFile } from 'node:child_process';
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile, realpath, statfs } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -49,11 +49,17 @@ async function packageVersion(): Promise<string> {
 /** Commit of a checkout, `-dirty` where files differ; absent in an installed package. */
 export async function revision(root: string): Promise<string | undefined> {
   try {
-    const argv = ['-C', root, 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'];
-    return (await promisify(execFile)('git', argv)).stdout.trim();
+    // A package in somebody's node_modules lies in *their* repository, whose commit says nothing of us.
+    const top = (await git(root, ['rev-parse', '--show-toplevel'])).trim();
+    if ((await realpath(top)) !== (await realpath(root))) return undefined;
+    return (await git(root, ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'])).trim();
   } catch {
     return undefined; // no git, or no checkout
   }
+}
+
+async function git(root: string, argv: readonly string[]): Promise<string> {
+  return (await promisify(execFile)('git', ['-C', root, ...argv])).stdout;
 }
 
 async function virtualization(): Promise<string> {

@@ -4,9 +4,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { revision } from '../../../src/bench/host/environment.js';
 import { meter } from '../../../src/bench/host/meter.js';
 import { Target } from '../../../src/bench/host/target.js';
-import { prepareTools, type Tools } from '../../../src/bench/host/tools.js';
+import { PACKAGE_ROOT, prepareTools, type Tools } from '../../../src/bench/host/tools.js';
 import { checkRoom, Workspace } from '../../../src/bench/host/workspace.js';
 import { chooseScenario } from '../../../src/bench/scenarios.js';
 
@@ -36,6 +37,14 @@ describe('prepareTools()', () => {
       message: expect.stringContaining('apt-get install gcc'),
     });
     expect(await readdir(join(dir, 'bench'))).toEqual([]);
+  });
+});
+
+describe('revision()', () => {
+  it('knows the commit of a checkout, and none for a package inside of one', async () => {
+    expect(await revision(PACKAGE_ROOT)).toMatch(/^[0-9a-f]{12}(-dirty)?$/);
+    expect(await revision(join(PACKAGE_ROOT, 'node_modules/typescript'))).toBeUndefined();
+    expect(await revision(dir)).toBeUndefined();
   });
 });
 
