@@ -155,10 +155,14 @@ function targetAt(pid: number, mark: string, control: string | undefined): Targe
   };
 }
 
-/** Kills the tree and waits until its pids can be restored. */
-export async function killAndWait(target: Target): Promise<void> {
+/**
+ * Kills the target, whoever started it last, and waits until its pids can be restored again. A restored tree is a child of this
+ * process, whose root is reaped by who waits for `exited`.
+ */
+export async function killTree(target: Target, restored?: { readonly exited: Promise<unknown> }): Promise<void> {
   const pids = target.tree();
   await target.kill();
+  await restored?.exited;
   await waitGone(pids);
 }
 

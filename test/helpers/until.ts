@@ -7,8 +7,12 @@ const DEADLINE_MS = 60_000;
 const LOOK_AGAIN_MS = 10;
 
 /** Asks `condition` until it answers something other than undefined or false, and gives that back. */
-export async function until<T>(what: string, condition: () => T | Promise<T>): Promise<Exclude<T, undefined | false>> {
-  const end = performance.now() + DEADLINE_MS;
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  deadlineMs = DEADLINE_MS,
+): Promise<Exclude<T, undefined | false>> {
+  const end = performance.now() + deadlineMs;
   for (;;) {
     const answer = await condition();
     if (holds(answer)) return answer;

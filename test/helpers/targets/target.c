@@ -47,6 +47,8 @@ void control_answer(int listener, answer_fn answer) {
   FILE *out = fmemopen(reply, sizeof reply, "w");
   if (strcmp(request, "pid") == 0)
     fprintf(out, "{\"pid\":%d}", (int)getpid());
+  else if (strncmp(request, "exit ", 5) == 0)
+    fprintf(out, "{\"exit\":%d}", atoi(request + 5));
   else
     answer(request, out);
   fputc('\n', out);
@@ -55,6 +57,7 @@ void control_answer(int listener, answer_fn answer) {
   // An asker that went away is no reason to die.
   (void)send(peer, reply, (size_t)length, MSG_NOSIGNAL);
   close(peer);
+  if (strncmp(request, "exit ", 5) == 0) _exit(atoi(request + 5));
 }
 
 _Noreturn void control_serve(const char *path, answer_fn answer) {

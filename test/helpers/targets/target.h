@@ -33,7 +33,7 @@ void clean_start(void);
 
 // Listens at `path`; the fd is close-on-exec.
 int control_listen(const char *path);
-// Answers one question that waits on `listener`. `pid` is answered here.
+// Answers one question that waits on `listener`. `pid` is answered here, and `exit N`, which ends the task with that status.
 void control_answer(int listener, answer_fn answer);
 // Answers for ever.
 _Noreturn void control_serve(const char *path, answer_fn answer);

@@ -1,0 +1,28 @@
+// Lets node run our sources as they are: `node --import ./test/helpers/ts-hooks.mjs FILE.ts`. For tests that need a process of their
+// own, to be killed or to stand on a terminal, without building anything first.
+
+import { readFileSync } from 'node:fs';
+import { register } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+
+// The hooks run in a thread of Node's; only the program's own thread asks for them.
+if (isMainThread) register(import.meta.url);
+
+/** './x.js' is './x.ts' where there is no such JavaScript. */
+export async function resolve(specifier, context, next) {
+  try {
+    return await next(specifier, context);
+  } catch (reason) {
+    if (!specifier.startsWith('.') || !specifier.endsWith('.js')) throw reason;
+    return await next(specifier.replace(/\.js$/, '.ts'), context);
+  }
+}
+
+export async function load(url, context, next) {
+  if (!url.endsWith('.ts')) return await next(url, context);
+  const { default: ts } = await import('typescript');
+  const { outputText } = ts.transpileModule(readFileSync(new URL(url), 'utf8'), {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
+  });
+  return { format: 'module', source: outputText, shortCircuit: true };
+}
