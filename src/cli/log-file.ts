@@ -59,10 +59,14 @@ function printedLog({ word, workDir, level = WARNINGS, terminal }: LogRequest): 
   };
 }
 
+// CRIU would set TCP options on the page socket, which is an AF_UNIX one of ours.
+const OF_OUR_SOCKET = /page-xfer: Unable to set TCP_/;
+
 // What CRIU found worth a warning although it went well. The errors that it prints then (a limit that it could not raise) mean nothing.
 function sayWarnings(log: string, terminal: Terminal): void {
   for (const [index, line] of log.split('\n').entries()) {
-    if (parseLogLine(line, index + 1).level === 'warning') terminal.say(line.replace(/^\([\d.]+\) */, ''));
+    if (parseLogLine(line, index + 1).level !== 'warning' || OF_OUR_SOCKET.test(line)) continue;
+    terminal.say(line.replace(/^\([\d.]+\) */, ''));
   }
 }
 
