@@ -47,12 +47,12 @@ void Fd::define(Napi::Env env, Napi::Object exports) {
   // Not Napi::Symbol::WellKnown(), which is fatal when the environment is ending.
   const Napi::Value dispose = property(property(env.Global(), "Symbol"), "dispose");
   if (!dispose.IsSymbol()) return;
-  Napi::Function constructor = DefineClass(
-      env, "Fd",
-      {InstanceAccessor<&Fd::number>("number"), InstanceAccessor<&Fd::closed>("closed"),
-       InstanceMethod<&Fd::take>("take"), InstanceMethod<&Fd::close>("close"),
-       InstanceMethod<&Fd::close>(dispose.As<Napi::Symbol>()), StaticMethod<&Fd::adopt_number>("adopt"),
-       StaticMethod<&Fd::duplicate_number>("duplicate"), StaticMethod<&Fd::is_fd>("is")});
+  Napi::Function constructor =
+      DefineClass(env, "Fd",
+                  {InstanceAccessor<&Fd::number>("number"), InstanceAccessor<&Fd::closed>("closed"),
+                   InstanceMethod<&Fd::take>("take"), InstanceMethod<&Fd::close>("close"),
+                   InstanceMethod<&Fd::close>(dispose.As<Napi::Symbol>()), StaticMethod<&Fd::adopt_number>("adopt"),
+                   StaticMethod<&Fd::duplicate_number>("duplicate"), StaticMethod<&Fd::is_fd>("is")});
   instance_of(env).fd_class = Napi::Persistent(constructor);
   exports.Set("Fd", constructor);
 }
@@ -137,8 +137,8 @@ Napi::Value Fd::duplicate_number(const Napi::CallbackInfo& info) {
 
 Napi::Value Fd::is_fd(const Napi::CallbackInfo& info) {
   bool ours = false;
-  const bool tagged = info[0].IsObject() &&
-                      napi_check_object_type_tag(info.Env(), info[0], &kFdTag, &ours) == napi_ok && ours;
+  const bool tagged =
+      info[0].IsObject() && napi_check_object_type_tag(info.Env(), info[0], &kFdTag, &ours) == napi_ok && ours;
   return Napi::Boolean::New(info.Env(), tagged);
 }
 

@@ -33,8 +33,7 @@ class Job {
 
   // Starts the thread. `on_progress` is undefined or a function without arguments, called at most once per announce()
   // and less often when JavaScript is busy. Throws a failure (and frees the job) when no thread can be had.
-  static Napi::Value start(Napi::Env env, const char* name, std::unique_ptr<Job> job,
-                           const Napi::Value& on_progress);
+  static Napi::Value start(Napi::Env env, const char* name, std::unique_ptr<Job> job, const Napi::Value& on_progress);
 
   virtual ~Job() = default;
   Job(const Job&) = delete;

@@ -89,8 +89,7 @@ class ReceiveJob final : public Job {
 Napi::Value receive(const Napi::CallbackInfo& info) {
   auto fd = Fd::duplicate(info[0]);
   if (!fd) return {};
-  return Job::start(info.Env(), "frazil-receive", std::make_unique<ReceiveJob>(std::move(*fd)),
-                    info.Env().Undefined());
+  return Job::start(info.Env(), "frazil-receive", std::make_unique<ReceiveJob>(std::move(*fd)), info.Env().Undefined());
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "sys/wait_for.h"
 #include "sys/retry.h"
+#include "sys/wait_for.h"
 
 namespace frazil {
 namespace {

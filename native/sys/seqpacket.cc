@@ -2,9 +2,9 @@
 
 #include <sys/socket.h>
 
-#include "sys/wait_for.h"
 #include "sys/retry.h"
 #include "sys/scm_rights.h"
+#include "sys/wait_for.h"
 
 namespace frazil {
 

@@ -117,6 +117,7 @@ int set_attributes(posix_spawnattr_t& attributes, bool new_process_group) noexce
 
 std::vector<char*> c_strings(const std::vector<std::string>& strings) noexcept {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   // posix_spawn() takes char* for historical reasons and does not write.
   for (const std::string& one : strings) pointers.push_back(const_cast<char*>(one.c_str()));
   pointers.push_back(nullptr);

@@ -19,11 +19,11 @@ struct InheritedFd {
 };
 
 struct SpawnOptions {
-  std::string file;                  // a path: PATH is not searched
-  std::vector<std::string> argv;     // with argv[0]
-  std::vector<std::string> env;      // NAME=value
+  std::string file;               // a path: PATH is not searched
+  std::vector<std::string> argv;  // with argv[0]
+  std::vector<std::string> env;   // NAME=value
   std::vector<InheritedFd> fds;
-  std::string cwd;                   // empty: ours
+  std::string cwd;  // empty: ours
   bool new_process_group = false;
 };
 

@@ -16,8 +16,8 @@ namespace frazil {
 
 // One of the two must be a pipe. `to_offset` (a regular file's position, advanced) or nullptr for the file's own.
 inline Result<size_t> splice_bytes(int from, int to, loff_t* to_offset, size_t bytes) noexcept {
-  const ssize_t n = retry_eintr(
-      [&] { return ::splice(from, nullptr, to, to_offset, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK); });
+  const ssize_t n =
+      retry_eintr([&] { return ::splice(from, nullptr, to, to_offset, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK); });
   if (n == -1) return SysError{errno, "splice"};
   return static_cast<size_t>(n);
 }

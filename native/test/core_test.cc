@@ -24,7 +24,7 @@ void test_unique_fd(Tests& tests) {
     UniqueFd first = open_memfd("a").value();
     const int number = first.get();
     UniqueFd second = std::move(first);
-    tests.expect(!first && second.get() == number);
+    tests.expect(!first && second.get() == number);  // NOLINT(bugprone-use-after-move): that is what is tested
     UniqueFd& same = second;
     second = std::move(same);
     tests.expect(is_open(number));

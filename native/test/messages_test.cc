@@ -18,7 +18,7 @@ namespace {
 using Bytes = std::vector<std::byte>;
 
 ino_t inode(int fd) {
-  struct stat found {};
+  struct stat found{};
   (void)::fstat(fd, &found);
   return found.st_ino;
 }
@@ -132,6 +132,32 @@ void test_rights(Tests& tests) {
   });
 }
 
+// The same random messages on both sides, from the same seed.
+class Script {
+ public:
+  struct Step {
+    Bytes bytes;
+    size_t fds;
+  };
+  Step next() {
+    const size_t longest = random_() % 8 == 0 ? 60'000 : 200;
+    const size_t fds = random_() % 4 == 0 ? random_() % kMaxFds : 0;
+    return {random_bytes(random_, 1 + random_() % longest), fds};
+  }
+
+ private:
+  std::mt19937 random_{1};
+};
+
+void send_when_there_is_room(int socket, const Script::Step& step, int file, const Cancel& cancel) {
+  const std::vector<int> numbers(step.fds, file);
+  for (;;) {
+    const auto sent = send_message(socket, step.bytes, numbers);
+    if (sent.ok() || sent.error().number != EAGAIN) return;
+    (void)wait_for(socket, POLLOUT, cancel).ok();
+  }
+}
+
 // Property: whatever the sizes and the fds, what is received is what was sent, in order.
 void test_random(Tests& tests) {
   tests.run("300 random messages arrive as they were sent while both sides run", [&] {
@@ -139,28 +165,17 @@ void test_random(Tests& tests) {
     const Cancel cancel = Cancel::open().value();
     const SocketPair pair = seqpacket_pair().value();
     const UniqueFd file = open_memfd("random").value();
-    const auto shape = [](std::mt19937& random) {
-      return std::pair{1 + random() % (random() % 8 == 0 ? 60'000 : 200), random() % 4 == 0 ? random() % kMaxFds : 0};
-    };
     auto sender = [&]() noexcept {
-      std::mt19937 random(1);
-      for (int i = 0; i < kCount; ++i) {
-        const auto [size, fds] = shape(random);
-        const Bytes bytes = random_bytes(random, size);
-        const std::vector<int> numbers(fds, file.get());
-        Result<void> sent;
-        while (!(sent = send_message(pair.first.get(), bytes, numbers)).ok() && sent.error().number == EAGAIN) {
-          (void)wait_for(pair.first.get(), POLLOUT, cancel).ok();
-        }
-      }
+      Script script;
+      for (int i = 0; i < kCount; ++i) send_when_there_is_room(pair.first.get(), script.next(), file.get(), cancel);
     };
     const Thread thread = Thread::spawn("sender", sender).value();
-    std::mt19937 random(1);
+    Script script;
     for (int i = 0; i < kCount; ++i) {
-      const auto [size, fds] = shape(random);
+      const auto expected = script.next();
       const auto received = receive_message(pair.second.get(), cancel);
-      tests.expect(received.ok() && received.value()->bytes == random_bytes(random, size));
-      tests.expect(received.ok() && received.value()->fds.size() == fds);
+      tests.expect(received.ok() && received.value() && received.value()->bytes == expected.bytes);
+      tests.expect(received.ok() && received.value() && received.value()->fds.size() == expected.fds);
     }
   });
 }

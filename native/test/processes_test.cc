@@ -63,9 +63,8 @@ void test_ends(Tests& tests) {
     tests.expect(wait_exit(child.pidfd.get(), cancel).ok());
     tests.expect(send_signal(child.pidfd.get(), 0).error().number == ESRCH);
   });
-  tests.run("open_pidfd() says ESRCH where there is no process", [&] {
-    tests.expect(open_pidfd((1 << 22) - 1).error().number == ESRCH);
-  });
+  tests.run("open_pidfd() says ESRCH where there is no process",
+            [&] { tests.expect(open_pidfd((1 << 22) - 1).error().number == ESRCH); });
 }
 
 void test_surroundings(Tests& tests) {
