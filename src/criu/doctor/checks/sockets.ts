@@ -11,10 +11,20 @@ const UNIX_CONNECTED = 3;
 
 /** Sockets: connections, backlogs, unix peers, families that CRIU does not know. */
 export const checkSockets: Check = (scene) => {
-  const files = scene.tree.tasks.flatMap((task) => task.files).filter((file) => socketInode(file.link) !== undefined);
+  const files = oneHolderEach(scene.tree.tasks.flatMap((task) => task.files));
   const findings = files.flatMap((file) => [...tcp(file, scene), ...unsupported(file, scene)]);
   return [...findings, ...unixPeers(files, scene), ...networkLock(findings, scene)];
 };
+
+/** Forked tasks share their sockets: the first fd speaks for all of them. */
+function oneHolderEach(files: readonly OpenFile[]): OpenFile[] {
+  const held = new Map<number, OpenFile>();
+  for (const file of files) {
+    const inode = socketInode(file.link);
+    if (inode !== undefined && !held.has(inode)) held.set(inode, file);
+  }
+  return [...held.values()];
+}
 
 function tcp(file: OpenFile, { sockets, options }: Scene): Finding[] {
   const { pid, fd, link } = file;
