@@ -53,7 +53,7 @@ static inline void cut_add(struct Cut *cut, uint64_t generation) {
   cut->last = generation;
 }
 
-// SplitMix64: small, fast, and every page can be made without the one before it.
+// SplitMix64: small, and fast enough that filling is bound by the page faults.
 static inline uint64_t split_mix(uint64_t *state) {
   uint64_t z = (*state += 0x9E3779B97F4A7C15u);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

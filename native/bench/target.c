@@ -50,17 +50,24 @@ static void die(const char *what) {
   _exit(1);
 }
 
-// A page that compresses: one word repeated, as a cleared or initialised structure would.
-static void fill_page(uint64_t *page, const struct Plan *plan, uint64_t state) {
-  const double zero = (double)(split_mix(&state) % kUnit) / (double)kUnit;
-  const double random = (double)(split_mix(&state) % kUnit) / (double)kUnit;
-  if (zero < plan->zero_share) {
+enum Kind { kZero, kRandom, kPattern };
+
+static double share(uint64_t *state) { return (double)(split_mix(state) % kUnit) / (double)kUnit; }
+
+static enum Kind draw_kind(const struct Plan *plan, uint64_t *state) {
+  if (share(state) < plan->zero_share) return kZero;
+  return share(state) < plan->entropy ? kRandom : kPattern;
+}
+
+// A pattern page compresses: one word repeated, as a cleared or initialised structure would.
+static void fill_page(uint64_t *page, enum Kind kind, uint64_t *state) {
+  if (kind == kZero) {
     memset(page, 0, kPageBytes);  // touched, so the kernel has backed it
     return;
   }
-  const uint64_t motif = split_mix(&state) & 0x00FF00FF00FF00FFu;
+  const uint64_t motif = split_mix(state) & 0x00FF00FF00FF00FFu;
   page[0] = 1;
-  for (size_t i = 1; i < kPageWords; i++) page[i] = random < plan->entropy ? split_mix(&state) : motif;
+  for (size_t i = 1; i < kPageWords; i++) page[i] = kind == kRandom ? split_mix(state) : motif;
 }
 
 static struct Arena make_arena(const struct Plan *plan, int index) {
@@ -68,9 +75,12 @@ static struct Arena make_arena(const struct Plan *plan, int index) {
   void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) die("mmap");
   struct Arena arena = {memory, plan->pages, plan->dirty_pages_per_second};
-  for (uint64_t i = 0; i < plan->pages; i++) {
-    uint64_t state = plan->seed * kPrime1 ^ ((uint64_t)index << 48) ^ i * kPrime2;
-    fill_page(arena.words + i * kPageWords, plan, split_mix(&state));
+  uint64_t state = plan->seed * kPrime1 ^ (uint64_t)(index + 1) * kPrime2;
+  // Pages of a kind come in stretches of 1 to 256, as buffers do; single zero pages among others are the exception in real heaps.
+  for (uint64_t i = 0; i < plan->pages;) {
+    const uint64_t stretch = (uint64_t)1 << split_mix(&state) % 9;
+    const enum Kind kind = draw_kind(plan, &state);
+    for (const uint64_t end = i + stretch; i < end && i < plan->pages; i++) fill_page(arena.words + i * kPageWords, kind, &state);
   }
   return arena;
 }
