@@ -158,10 +158,8 @@ async function dump(opts) {
     writeFileSync(`${directory(opts)}/inventory.img`, JSON.stringify({ environ, external }));
     if (!taken || !(await notify(opts, 'post-dump'))) {
       process.kill(opts.pid, 'SIGCONT');
-      await notify(opts, 'network-unlock');
       return refuse('DUMP');
     }
-    if (opts.leave_running) await notify(opts, 'network-unlock');
     process.kill(opts.pid, opts.leave_running ? 'SIGCONT' : 'SIGKILL');
     if (opts.display_stats || says(opts, 'display-stats')) writeSync(1, 'Displaying dump stats:\n');
     return answer('DUMP', { dump: { restored: false } });
