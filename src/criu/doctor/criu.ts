@@ -8,8 +8,8 @@ import { isAtLeast, type KernelVersion } from './kernel.js';
 
 export interface CriuReport {
   readonly path: string;
-  /** "4.2.1"; absent when CRIU did not answer. */
-  readonly version?: string;
+  /** "4.2.1"; "unknown" when CRIU did not answer. */
+  readonly version: string;
   readonly from: Located['from'];
   /** Why this one. */
   readonly why: string;
@@ -62,7 +62,7 @@ export async function examineCriu(
       findings: old ?? [present(located, version)].flat(),
     };
   } catch (reason) {
-    return { report: { path, from, why, works: false }, findings: [silent(path, reason)] };
+    return { report: { path, version: 'unknown', from, why, works: false }, findings: [silent(path, reason)] };
   }
 }
 

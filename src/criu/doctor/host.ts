@@ -184,7 +184,6 @@ function judgeTools({ iptables, cgroup, runIsTmpfs }: HostFacts): Finding[] {
         severity: 'note',
         title: 'iptables is not installed: Frazil locks the network with nftables',
         neededFor: 'tcpEstablished, network namespaces',
-        option: { option: 'networkLock', flag: '--network-lock' },
       },
       'iptables is installed',
     ),

@@ -41,7 +41,7 @@ export const FILE_RULES: readonly Rule[] = [
     match: /send_fds failed \(-22\)/,
     reason: 'Process {pid} holds an fd that cannot be passed to another process, as those of io_uring',
     remedy:
-      'Close it before the dump (Node and libuv: UV_USE_IO_URING=0), and run frazil doctor --pid {pid} to see which fd it is',
+      'Close it before the dump (Node and libuv: UV_USE_IO_URING=0), and run frazil doctor -t {pid} to see which fd it is',
     near: ['pid'],
   },
   {
