@@ -1,9 +1,10 @@
-// Pipes and memfds: made here, used by whoever gets the handles.
+// Pipes and memfds: made here, used by whoever gets the handles. And the lock that Node has no call for.
 
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/call.h"
 #include "napi/fd.h"
+#include "sys/file_lock.h"
 #include "sys/memfd.h"
 #include "sys/pipe.h"
 
@@ -31,11 +32,21 @@ Napi::Value memfd(const Napi::CallbackInfo& info) {
   return Fd::wrap(info.Env(), std::move(made).value());
 }
 
+// tryLock(fd) -> boolean
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  const auto fd = Fd::borrow(info[0]);
+  if (!fd) return {};
+  const auto locked = try_lock(*fd);
+  if (!locked.ok()) return throw_failure(info.Env(), locked.error());
+  return Napi::Boolean::New(info.Env(), locked.value());
+}
+
 }  // namespace
 
 void define_files(Napi::Env env, Napi::Object exports) {
   exports.Set("pipe", Napi::Function::New<pipe>(env, "pipe"));
   exports.Set("memfd", Napi::Function::New<memfd>(env, "memfd"));
+  exports.Set("tryLock", Napi::Function::New<lock_file>(env, "tryLock"));
 }
 
 }  // namespace frazil

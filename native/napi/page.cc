@@ -16,7 +16,10 @@ using page::Counters;
 
 // What the jobs of one sink share. The Sink goes with the last of them, on whatever thread that is.
 struct Shared {
-  std::shared_ptr<Counters> counters = std::make_shared<Counters>();
+  Shared(std::shared_ptr<Counters> numbers, std::unique_ptr<page::Sink> opened) noexcept
+      : counters(std::move(numbers)), sink(std::move(opened)) {}
+
+  std::shared_ptr<Counters> counters;
   std::unique_ptr<page::Sink> sink;
 };
 
@@ -77,19 +80,29 @@ class SinkJob : public Job {
   std::shared_ptr<Shared> shared_;
 };
 
-class PrepareJob final : public SinkJob {
+// A step that ends without a value.
+class StepJob : public SinkJob {
  public:
-  PrepareJob(std::shared_ptr<Shared> shared, uint64_t bytes) noexcept : SinkJob(std::move(shared)), bytes_(bytes) {}
+  using SinkJob::SinkJob;
+
+ protected:
+  Result<void> outcome_;
 
  private:
-  void run(const Cancel& cancel) noexcept override { outcome_ = sink().prepare(bytes_, cancel); }
   Result<Napi::Value> settle(Napi::Env env) override {
     if (!outcome_.ok()) return outcome_.error();
     return env.Undefined();
   }
+};
+
+class PrepareJob final : public StepJob {
+ public:
+  PrepareJob(std::shared_ptr<Shared> shared, uint64_t bytes) noexcept : StepJob(std::move(shared)), bytes_(bytes) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override { outcome_ = sink().prepare(bytes_, cancel); }
 
   uint64_t bytes_;
-  Result<void> outcome_;
 };
 
 class ServeJob final : public SinkJob {
@@ -115,18 +128,20 @@ class ServeJob final : public SinkJob {
   std::optional<page::Failure> failure_;
 };
 
-class SettleJob final : public SinkJob {
+class SettleJob final : public StepJob {
  public:
-  using SinkJob::SinkJob;
+  using StepJob::StepJob;
 
  private:
   void run(const Cancel& cancel) noexcept override { outcome_ = sink().settle(cancel); }
-  Result<Napi::Value> settle(Napi::Env env) override {
-    if (!outcome_.ok()) return outcome_.error();
-    return env.Undefined();
-  }
+};
 
-  Result<void> outcome_;
+class DedupJob final : public StepJob {
+ public:
+  using StepJob::StepJob;
+
+ private:
+  void run(const Cancel&) noexcept override { outcome_ = sink().dedup(); }
 };
 
 class PageSink : public Napi::ObjectWrap<PageSink> {
@@ -134,13 +149,14 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "PageSink",
                        {InstanceMethod<&PageSink::prepare>("prepare"), InstanceMethod<&PageSink::serve>("serve"),
-                        InstanceMethod<&PageSink::settle>("settle"), InstanceMethod<&PageSink::counters>("counters")});
+                        InstanceMethod<&PageSink::settle>("settle"), InstanceMethod<&PageSink::dedup>("dedup"),
+                        InstanceMethod<&PageSink::close>("close"), InstanceMethod<&PageSink::counters>("counters")});
   }
 
   explicit PageSink(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageSink>(info) { open(info); }
 
  private:
-  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'directory', autoDedup, workers, firstPagesId })
+  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'directory', workers, firstPagesId })
   void open(const Napi::CallbackInfo& info) {
     auto directory = Fd::duplicate(property(info[0], "directory"));
     if (!directory) return;
@@ -156,36 +172,52 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
     if (!store || !workers || !first) return;
     page::SinkOptions options;
     options.store = *store == "memory" ? page::StoreKind::memory : page::StoreKind::directory;
-    options.receiver = {property(info[0], "autoDedup").ToBoolean().Value(), static_cast<unsigned>(*workers),
-                        static_cast<uint32_t>(*first)};
-    auto sink = page::Sink::open(std::move(*directory), std::move(parent), options, shared_->counters);
+    options.receiver = {static_cast<unsigned>(*workers), static_cast<uint32_t>(*first)};
+    auto sink = page::Sink::open(std::move(*directory), std::move(parent), options, counters_);
     if (!sink.ok()) {
       (void)throw_failure(info.Env(), sink.error());
       return;
     }
-    shared_->sink = std::move(sink).value();
+    shared_ = std::make_shared<Shared>(counters_, std::move(sink).value());
   }
 
   Napi::Value prepare(const Napi::CallbackInfo& info) {
     const auto bytes = to_unsigned(info[0], "expectedBytes: a size in bytes");
-    if (!bytes) return info.Env().Undefined();
+    if (!bytes || is_closed(info.Env())) return info.Env().Undefined();
     return Job::start(info.Env(), "frazil-prepare", std::make_unique<PrepareJob>(shared_, *bytes), info[1]);
   }
 
   // The socket is consumed: when the job has ended, CRIU sees the end of it.
   Napi::Value serve(const Napi::CallbackInfo& info) {
+    if (is_closed(info.Env())) return {};
     auto socket = Fd::consume(info[0]);
     if (!socket) return info.Env().Undefined();
     return Job::start(info.Env(), "frazil-pages", std::make_unique<ServeJob>(shared_, std::move(*socket)), info[1]);
   }
 
   Napi::Value settle(const Napi::CallbackInfo& info) {
+    if (is_closed(info.Env())) return {};
     return Job::start(info.Env(), "frazil-settle", std::make_unique<SettleJob>(shared_), info[0]);
   }
 
-  Napi::Value counters(const Napi::CallbackInfo& info) { return to_view(info.Env(), *shared_->counters); }
+  Napi::Value dedup(const Napi::CallbackInfo& info) {
+    if (is_closed(info.Env())) return {};
+    return Job::start(info.Env(), "frazil-dedup", std::make_unique<DedupJob>(shared_), info[0]);
+  }
 
-  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  // Absorbed pages may be gigabytes, which must not wait for the garbage collector. A job that runs keeps its share.
+  void close(const Napi::CallbackInfo&) { shared_.reset(); }
+
+  Napi::Value counters(const Napi::CallbackInfo& info) { return to_view(info.Env(), *counters_); }
+
+  bool is_closed(Napi::Env env) {
+    if (shared_) return false;
+    (void)throw_misuse(env, "the page sink is closed");
+    return true;
+  }
+
+  std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
+  std::shared_ptr<Shared> shared_;  // empty when closed
 };
 
 // privateTmpfs() -> Fd

@@ -9,6 +9,7 @@ namespace {
 // As large as an unprivileged F_SETPIPE_SZ gives. Sixteen of them hold the two chunks (8 MiB each) that CRIU has under way.
 constexpr size_t kPipeBytes = size_t{1} << 20;
 constexpr size_t kPipes = 16;
+constexpr unsigned kMaxWorkers = 64;
 
 uint64_t clock_ns(clockid_t clock) noexcept {
   timespec now{};
@@ -17,6 +18,8 @@ uint64_t clock_ns(clockid_t clock) noexcept {
 }
 
 }  // namespace
+
+bool CopyPool::allows(unsigned workers) noexcept { return workers > 0 && workers <= kMaxWorkers; }
 
 Result<std::unique_ptr<CopyPool>> CopyPool::start(Store& store, unsigned workers, Counters& counters) noexcept {
   std::unique_ptr<CopyPool> pool(new (std::nothrow) CopyPool(store, counters));
@@ -32,7 +35,9 @@ Result<void> CopyPool::open(unsigned workers) noexcept {
     if (!pipe.ok()) return pipe.error();
     const int capacity = ::fcntl(pipe.value().write.get(), F_GETPIPE_SZ);
     if (capacity <= 0) return SysError{errno, "fcntl"};
-    loads_.push_back({std::move(pipe).value(), static_cast<size_t>(capacity)});
+    Load& load = loads_.emplace_back();
+    load.pipe = std::move(pipe).value();
+    load.capacity = static_cast<size_t>(capacity);
     free_.push_back(&loads_.back());
   }
   workers_.reserve(workers);  // the threads hold pointers to the elements
@@ -69,7 +74,8 @@ Result<CopyPool::Load*> CopyPool::acquire() noexcept {
   if (failure_) return *failure_;
   Load* load = free_.front();
   free_.pop_front();
-  load->bytes = 0;
+  load->piped = 0;
+  load->copied = 0;
   return load;
 }
 
@@ -90,7 +96,7 @@ Result<void> CopyPool::drain() noexcept {
 CopyPool::Load* CopyPool::next() noexcept {
   std::unique_lock lock(mutex_);
   filled_.wait(lock, [&] { return stopping_ || !full_.empty(); });
-  if (full_.empty()) return nullptr;
+  if (stopping_) return nullptr;
   Load* load = full_.front();
   full_.pop_front();
   return load;
@@ -107,7 +113,8 @@ void CopyPool::finish(Load* load, const Result<void>& outcome) noexcept {
 
 void CopyPool::work(unsigned index) noexcept {
   while (Load* load = next()) {
-    finish(load, load->bytes == 0 ? Result<void>{} : store_.put(index, load->pipe.read.get(), load->bytes, *load->image, load->offset));
+    const Payload payload{load->pipe.read.get(), load->piped, {load->rest.data(), load->copied}, load->offset};
+    finish(load, payload.bytes() == 0 ? Result<void>{} : store_.put(index, payload, *load->image));
   }
   counters_.add(&Counters::cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID));
 }

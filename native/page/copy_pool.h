@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -22,11 +23,16 @@ class CopyPool {
   struct Load {
     Pipe pipe;
     size_t capacity;
-    size_t bytes = 0;
     Image* image = nullptr;
     uint64_t offset = 0;
+    size_t piped = 0;
+    size_t copied = 0;  // in `rest`: see Payload
+    std::array<std::byte, kPageSize> rest{};
+    size_t bytes() const noexcept { return piped + copied; }
   };
 
+  // Not none, and not more than could be of any use.
+  static bool allows(unsigned workers) noexcept;
   static Result<std::unique_ptr<CopyPool>> start(Store& store, unsigned workers, Counters& counters) noexcept;
   ~CopyPool();
   CopyPool(const CopyPool&) = delete;
@@ -34,9 +40,10 @@ class CopyPool {
 
   // An empty pipe, sooner or later. The first failure of a copying thread instead, when there was one.
   Result<Load*> acquire() noexcept;
-  // Hands a filled pipe over, to be emptied into its image at its offset.
+  // Hands a filled pipe over, to be emptied into its image at its offset; one without any bytes just goes back.
   void submit(Load* load) noexcept;
-  // Waits until nothing is under way: then no page of a task is aliased by us any more.
+  // Waits until nothing is under way: then no page of a task is aliased by us any more. What is under way when the pool ends
+  // without it is dropped.
   Result<void> drain() noexcept;
 
  private:

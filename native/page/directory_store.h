@@ -14,18 +14,17 @@ class DirectoryStore final : public Store {
 
   Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override;
   Result<void> open(Image& image) noexcept override;
-  Result<void> put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept override;
+  Result<void> rest() noexcept override;
+  Result<void> put(unsigned worker, const Payload& payload, Image& image) noexcept override;
   Result<void> settle(const Cancel& cancel) noexcept override;
 
  private:
-  Result<void> find_zeros(Image& image, const Cancel& cancel) noexcept;
+  Result<void> find_zeros(const Image& image, const Cancel& cancel) noexcept;
 
   int directory_;
   Counters& counters_;
   std::vector<Image*> images_;
+  size_t rested_ = 0;  // so many of images_ have no fd any more
 };
-
-// Creates pages-N.img for `image` with mode 0600; a stale one is replaced.
-Result<UniqueFd> create_pages(int directory, const Image& image) noexcept;
 
 }  // namespace frazil::page

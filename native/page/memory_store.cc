@@ -6,8 +6,9 @@
 
 #include <algorithm>
 
-#include "page/directory_store.h"
+#include "page/image_file.h"
 #include "page/zero_scan.h"
+#include "sys/full_io.h"
 #include "sys/private_tmpfs.h"
 #include "sys/splice.h"
 
@@ -83,51 +84,89 @@ Result<void> MemoryStore::open(Image& image) noexcept {
   return {};
 }
 
-Result<void> MemoryStore::put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept {
+// No fd of an image is open before settle().
+Result<void> MemoryStore::rest() noexcept { return {}; }
+
+Result<void> MemoryStore::put(unsigned worker, const Payload& payload, Image& image) noexcept {
   Stripe& stripe = stripes_[worker];
   auto to = static_cast<loff_t>(stripe.used);
-  for (size_t left = bytes; left > 0;) {
-    const auto moved = splice_bytes(pipe, stripe.file.get(), &to, left);
+  for (size_t left = payload.piped; left > 0;) {
+    const auto moved = splice_bytes(payload.pipe, stripe.file.get(), &to, left);
     if (!moved.ok()) return moved.error();
     if (moved.value() == 0) return SysError{EPIPE, "splice"};
     left -= moved.value();
   }
-  stripe.pieces.push_back({&image, offset, bytes, stripe.used});
-  stripe.used += bytes;
-  counters_.add(&Counters::bytes_absorbed, bytes);
+  const auto& rest = payload.rest;
+  if (auto written = pwrite_full(stripe.file.get(), rest.data(), rest.size(), stripe.used + payload.piped); !written.ok()) {
+    return written;
+  }
+  note(stripe, payload, image);
+  counters_.add(&Counters::bytes_absorbed, payload.bytes());
   return {};
+}
+
+// A peer that is slower than we are is taken page by page: without joining, the notes would be a hundredth of what they are about.
+void MemoryStore::note(Stripe& stripe, const Payload& payload, Image& image) noexcept {
+  const uint64_t bytes = payload.bytes();
+  Piece* last = stripe.pieces.empty() ? nullptr : &stripe.pieces.back();
+  if (last != nullptr && last->image == &image && last->offset + last->bytes == payload.offset) {
+    last->bytes += bytes;
+  } else {
+    stripe.pieces.push_back({&image, payload.offset, bytes, stripe.used});
+  }
+  stripe.used += bytes;
 }
 
 // In the order of the stripes, not of the images: memory is given back as it is written, and a file does not mind being
 // written in pieces of a mebibyte.
 Result<void> MemoryStore::settle(const Cancel& cancel) noexcept {
-  for (Image* image : images_) {
-    auto file = create_pages(directory_, *image);
-    if (!file.ok()) return file.error();
-    image->pages = std::move(file).value();
-    if (::ftruncate(image->pages.get(), static_cast<off_t>(image->bytes)) == -1) return SysError{errno, "ftruncate"};
-  }
+  if (auto made = make_files(); !made.ok()) return made;
   for (Stripe& stripe : stripes_) {
-    for (const Piece& piece : stripe.pieces) {
-      if (auto written = write_out(stripe, piece, cancel); !written.ok()) return written;
-    }
+    if (auto written = write_stripe(stripe, cancel); !written.ok()) return written;
     stripe = Stripe{};
   }
-  for (Image* image : images_) image->pages.reset();
   images_.clear();
   root_.reset();
   return {};
 }
 
-Result<void> MemoryStore::write_out(Stripe& stripe, const Piece& piece, const Cancel& cancel) noexcept {
-  if (cancel.cancelled()) return SysError{ECANCELED, "pwrite"};
-  {
-    const Mapping view(stripe.file.get(), piece.at, piece.bytes, PROT_READ);
-    if (!view.ok()) return SysError{errno, "mmap"};
-    auto written = write_sparse(piece.image->pages.get(), piece.offset, view.pages(), counters_);
-    if (!written.ok()) return written;
+// At their full length, so that what is not written into them are holes. One fd at a time: there may be thousands of images.
+Result<void> MemoryStore::make_files() noexcept {
+  for (const Image* image : images_) {
+    const auto file = create_image_file(directory_, pages_name(image->map.pages_id()), O_RDWR);
+    if (!file.ok()) return file.error();
+    if (::ftruncate(file.value().get(), static_cast<off_t>(image->bytes)) == -1) return SysError{errno, "ftruncate"};
   }
-  give_back(stripe, piece.at + piece.bytes);
+  return {};
+}
+
+Result<void> MemoryStore::write_stripe(Stripe& stripe, const Cancel& cancel) noexcept {
+  for (size_t i = 0; i < stripe.pieces.size();) {
+    const Image* image = stripe.pieces[i].image;
+    const auto file = reopen_image_file(directory_, pages_name(image->map.pages_id()));
+    if (!file.ok()) return file.error();
+    for (; i < stripe.pieces.size() && stripe.pieces[i].image == image; ++i) {
+      const auto written = write_piece(stripe, stripe.pieces[i], cancel, file.value().get());
+      if (!written.ok()) return written;
+    }
+    if (auto kept = check_written(file.value().get()); !kept.ok()) return kept;
+  }
+  return {};
+}
+
+Result<void> MemoryStore::write_piece(Stripe& stripe, const Piece& piece, const Cancel& cancel, int file) noexcept {
+  for (uint64_t done = 0; done < piece.bytes;) {
+    if (cancel.cancelled()) return SysError{ECANCELED, "pwrite"};
+    const uint64_t at = piece.at + done;
+    const uint64_t bytes = std::min(piece.bytes - done, kWindow - at % kWindow);
+    {
+      const Mapping view(stripe.file.get(), at, bytes, PROT_READ);
+      if (!view.ok()) return SysError{errno, "mmap"};
+      if (auto written = write_sparse(file, piece.offset + done, view.pages(), counters_); !written.ok()) return written;
+    }
+    done += bytes;
+    give_back(stripe, at + bytes);
+  }
   return {};
 }
 

@@ -17,7 +17,8 @@ class MemoryStore final : public Store {
 
   Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override;
   Result<void> open(Image& image) noexcept override;
-  Result<void> put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept override;
+  Result<void> rest() noexcept override;
+  Result<void> put(unsigned worker, const Payload& payload, Image& image) noexcept override;
   Result<void> settle(const Cancel& cancel) noexcept override;
 
  private:
@@ -31,7 +32,10 @@ class MemoryStore final : public Store {
 
   Result<void> open_stripes() noexcept;
   Result<void> touch(int file, uint64_t from, uint64_t bytes) noexcept;
-  Result<void> write_out(Stripe& stripe, const Piece& piece, const Cancel& cancel) noexcept;
+  Result<void> make_files() noexcept;
+  Result<void> write_stripe(Stripe& stripe, const Cancel& cancel) noexcept;
+  Result<void> write_piece(Stripe& stripe, const Piece& piece, const Cancel& cancel, int file) noexcept;
+  static void note(Stripe& stripe, const Payload& payload, Image& image) noexcept;
   static void give_back(Stripe& stripe, uint64_t done) noexcept;
 
   int directory_;

@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
+#include "page/image_file.h"
 #include "sys/full_io.h"
 
 namespace frazil::page {
@@ -18,6 +21,9 @@ constexpr uint32_t kPagemapMagic = 0x56084025;
 constexpr uint32_t kMaxEntryBytes = 64;
 // A pagemap of one entry per page of 1 TiB is 5 GiB; beyond this the file is refused rather than read.
 constexpr uint64_t kMaxFileBytes = uint64_t{8} << 30;
+// Read in pieces: what is kept then follows from entries that are really there, not from the length that a sparse file claims.
+constexpr size_t kReadBytes = size_t{64} << 10;
+constexpr size_t kWriteBytes = size_t{1} << 20;
 constexpr uint64_t kMaxAddress = uint64_t{1} << 62;
 // Field 2 is a uint32; a longer run is cut in two, so that CRIU 4.1, which knows only that field, can restore.
 constexpr uint64_t kMaxRunPages = 0x7fffffff;
@@ -45,18 +51,45 @@ void put_entry(std::string& out, const PagemapEntry& entry) {
   out += body;
 }
 
+class Source {
+ public:
+  explicit Source(int file) noexcept : file_(file) {}
+
+  // False at the end of the file and when it cannot be read: see error().
+  bool take(void* to, size_t bytes) noexcept {
+    for (auto at = static_cast<uint8_t*>(to); bytes > 0;) {
+      if (from_ == until_ && !refill()) return false;
+      const size_t n = std::min(bytes, until_ - from_);
+      std::memcpy(at, buffer_.data() + from_, n);
+      from_ += n;
+      at += n;
+      bytes -= n;
+    }
+    return true;
+  }
+  bool at_end() noexcept { return from_ == until_ && !refill(); }
+  std::optional<SysError> error() const noexcept { return error_; }
+
+ private:
+  bool refill() noexcept {
+    const auto got = error_ ? Result<size_t>(size_t{0}) : read_full(file_, buffer_.data(), buffer_.size());
+    if (!got.ok()) error_ = got.error();
+    from_ = 0;
+    until_ = got.ok() ? got.value() : 0;
+    return until_ > 0;
+  }
+
+  int file_;
+  size_t from_ = 0;
+  size_t until_ = 0;
+  std::optional<SysError> error_;
+  std::array<uint8_t, kReadBytes> buffer_;
+};
+
 struct Cursor {
   const uint8_t* at;
   const uint8_t* end;
-  size_t left() const { return static_cast<size_t>(end - at); }
 };
-
-bool take_u32(Cursor& cursor, uint32_t* value) {
-  if (cursor.left() < sizeof *value) return false;
-  std::memcpy(value, cursor.at, sizeof *value);
-  cursor.at += sizeof *value;
-  return true;
-}
 
 bool take_varint(Cursor& cursor, uint64_t* value) {
   *value = 0;
@@ -68,26 +101,35 @@ bool take_varint(Cursor& cursor, uint64_t* value) {
   return false;
 }
 
-// Varint fields only: pagemap messages have no others. Fields that are new to us are skipped.
-bool take_fields(Cursor& cursor, size_t bytes, uint64_t (&fields)[6]) {
-  if (bytes > kMaxEntryBytes || bytes > cursor.left()) return false;
-  Cursor body{cursor.at, cursor.at + bytes};
-  cursor.at += bytes;
-  while (body.left() > 0) {
+constexpr size_t kFields = 6;
+using Fields = std::array<std::optional<uint64_t>, kFields>;
+
+// One message and the length in front of it. Varint fields only: pagemap messages have no others. Such that are new to us are
+// skipped.
+bool take_fields(Source& source, Fields* fields) {
+  uint32_t length;
+  uint8_t body[kMaxEntryBytes];
+  if (!source.take(&length, sizeof length) || length > sizeof body || !source.take(body, length)) return false;
+  for (Cursor cursor{body, body + length}; cursor.at < cursor.end;) {
     uint64_t key;
     uint64_t value;
-    if (!take_varint(body, &key) || (key & 7) != 0 || !take_varint(body, &value)) return false;
-    if (key >> 3 < std::size(fields)) fields[key >> 3] = value;
+    if (!take_varint(cursor, &key) || (key & 7) != 0 || !take_varint(cursor, &value)) return false;
+    if (key >> 3 < kFields) (*fields)[key >> 3] = value;
   }
   return true;
 }
 
-// criu/pagemap.c init_compat_pagemap_entry(): in_parent before there were flags; no flags at all means present.
-PagemapEntry from_fields(const uint64_t (&fields)[6]) {
-  auto flags = static_cast<uint32_t>(fields[4]);
-  if (fields[3] != 0) flags |= kParent;
-  if (flags == 0) flags = kPresent;
-  return {fields[1], fields[5] != 0 ? fields[5] : fields[2], flags};
+// criu/pagemap.c init_compat_pagemap_entry(): in_parent before there were flags; no flags at all means present, flags of 0 do not.
+// Nothing when a required field is missing.
+std::optional<PagemapEntry> from_fields(const Fields& fields) {
+  if (!fields[1] || (!fields[2] && !fields[5])) return {};
+  auto flags = static_cast<uint32_t>(fields[4].value_or(0));
+  if (fields[3].value_or(0) != 0) {
+    flags |= kParent;
+  } else if (!fields[4]) {
+    flags = kPresent;
+  }
+  return PagemapEntry{*fields[1], fields[5] ? *fields[5] : *fields[2], flags};
 }
 
 bool is_sound(const PagemapEntry& entry, uint64_t previous_end) {
@@ -95,23 +137,24 @@ bool is_sound(const PagemapEntry& entry, uint64_t previous_end) {
          entry.pages <= kMaxAddress / kPageSize;
 }
 
-bool parse(Cursor cursor, Pagemap* map) {
-  uint32_t common;
-  uint32_t magic;
-  uint32_t length;
-  uint64_t head[6] = {};
-  if (!take_u32(cursor, &common) || common != kCommonMagic) return false;
-  if (!take_u32(cursor, &magic) || magic != kPagemapMagic) return false;
-  if (!take_u32(cursor, &length) || !take_fields(cursor, length, head)) return false;
-  map->pages_id = static_cast<uint32_t>(head[1]);
-  uint64_t previous_end = 0;
-  while (cursor.left() > 0) {
-    uint64_t fields[6] = {};
-    if (!take_u32(cursor, &length) || !take_fields(cursor, length, fields)) return false;
-    const PagemapEntry entry = from_fields(fields);
-    if (!is_sound(entry, previous_end)) return false;
-    previous_end = entry.end();
-    map->entries.push_back(entry);
+bool take_head(Source& source, Pagemap* map) {
+  uint32_t magic[2];
+  Fields head;
+  if (!source.take(magic, sizeof magic) || magic[0] != kCommonMagic || magic[1] != kPagemapMagic) return false;
+  if (!take_fields(source, &head) || !head[1] || *head[1] > UINT32_MAX) return false;
+  map->pages_id = static_cast<uint32_t>(*head[1]);
+  return true;
+}
+
+bool take_entries(Source& source, Pagemap* map) {
+  for (uint64_t previous_end = 0; !source.at_end();) {
+    Fields fields;
+    if (!take_fields(source, &fields)) return false;
+    const auto entry = from_fields(fields);
+    if (!entry || !is_sound(*entry, previous_end)) return false;
+    previous_end = entry->end();
+    // CRIU 4.1 reads what 4.2 wrote as entries of no pages, and may so have copied them.
+    if (entry->pages > 0) map->entries.push_back(*entry);
   }
   return true;
 }
@@ -126,21 +169,27 @@ std::string pagemap_name(const ImageId& id) {
 std::string pages_name(uint32_t pages_id) { return "pages-" + std::to_string(pages_id) + ".img"; }
 
 bool PagemapWriter::append(const PagemapEntry& entry) {
-  if (entries_.empty()) {
-    entries_.push_back(entry);
-    return true;
+  if (!entries_.empty() && entry.vaddr < entries_.back().end()) return false;
+  PagemapEntry rest = entry;
+  if (!entries_.empty()) {
+    PagemapEntry& last = entries_.back();
+    if (rest.vaddr == last.end() && rest.flags == last.flags) {
+      const uint64_t pages = std::min(rest.pages, kMaxRunPages - last.pages);
+      last.pages += pages;
+      rest = {rest.vaddr + pages * kPageSize, rest.pages - pages, rest.flags};
+    }
   }
-  PagemapEntry& last = entries_.back();
-  if (entry.vaddr < last.end()) return false;
-  if (entry.vaddr == last.end() && entry.flags == last.flags && last.pages + entry.pages <= kMaxRunPages) {
-    last.pages += entry.pages;
-  } else {
-    entries_.push_back(entry);
+  while (rest.pages > 0) {
+    const uint64_t pages = std::min(rest.pages, kMaxRunPages);
+    entries_.push_back({rest.vaddr, pages, rest.flags});
+    rest = {rest.vaddr + pages * kPageSize, rest.pages - pages, rest.flags};
   }
   return true;
 }
 
 Result<void> PagemapWriter::write(int directory, const ImageId& id) const noexcept {
+  auto file = create_image_file(directory, pagemap_name(id), O_WRONLY);
+  if (!file.ok()) return file.error();
   std::string out;
   put_u32(out, kCommonMagic);
   put_u32(out, kPagemapMagic);
@@ -148,23 +197,32 @@ Result<void> PagemapWriter::write(int directory, const ImageId& id) const noexce
   put_field(head, 1, pages_id_);
   put_u32(out, static_cast<uint32_t>(head.size()));
   out += head;
-  for (const PagemapEntry& entry : entries_) put_entry(out, entry);
-  UniqueFd file(::openat(directory, pagemap_name(id).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return SysError{errno, "openat"};
-  return write_full(file.get(), out.data(), out.size());
+  for (const PagemapEntry& entry : entries_) {
+    put_entry(out, entry);
+    if (out.size() < kWriteBytes) continue;
+    if (auto written = write_full(file.value().get(), out.data(), out.size()); !written.ok()) return written;
+    out.clear();
+  }
+  if (auto written = write_full(file.value().get(), out.data(), out.size()); !written.ok()) return written;
+  return check_written(file.value().get());
 }
 
 Result<Pagemap> read_pagemap(int directory, const std::string& name) noexcept {
-  UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  // Not a fifo that nobody writes to: opening one would block.
+  const UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return SysError{errno, "openat"};
   struct stat status;
   if (::fstat(file.get(), &status) == -1) return SysError{errno, "fstat"};
   if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) > kMaxFileBytes) return SysError{EBADMSG, "read"};
-  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
-  const auto got = read_full(file.get(), bytes.data(), bytes.size());
-  if (!got.ok()) return got.error();
+  return read_pagemap(file.get());
+}
+
+Result<Pagemap> read_pagemap(int file) noexcept {
+  Source source(file);
   Pagemap map;
-  if (!parse({bytes.data(), bytes.data() + got.value()}, &map)) return SysError{EBADMSG, "read"};
+  const bool sound = take_head(source, &map) && take_entries(source, &map);
+  if (const auto error = source.error()) return *error;
+  if (!sound) return SysError{EBADMSG, "read"};
   return map;
 }
 

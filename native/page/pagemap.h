@@ -29,7 +29,7 @@ class PagemapWriter {
  public:
   explicit PagemapWriter(uint32_t pages_id) noexcept : pages_id_(pages_id) {}
 
-  // False when the run starts before the end of the last one: the image would not be sorted.
+  // False when the run starts before the end of the last one: the image would not be sorted. Not for an empty run.
   bool append(const PagemapEntry& entry);
   // Creates `pagemap_name(id)` in `directory` with mode 0600; an existing one is replaced.
   Result<void> write(int directory, const ImageId& id) const noexcept;
@@ -44,10 +44,12 @@ class PagemapWriter {
 
 struct Pagemap {
   uint32_t pages_id = 0;
-  std::vector<PagemapEntry> entries;  // sorted, disjoint, each within 2^62
+  std::vector<PagemapEntry> entries;  // sorted, disjoint, none empty, each start and length below 2^62 bytes
 };
 
-// Reads what any CRIU wrote. EBADMSG when it is not a pagemap, is cut off, or is not sorted.
+// Reads what any CRIU wrote. EBADMSG when it is not a pagemap, is cut off, or is not sorted; ELOOP for a symbolic link.
 Result<Pagemap> read_pagemap(int directory, const std::string& name) noexcept;
+// The same from the position of an open file.
+Result<Pagemap> read_pagemap(int file) noexcept;
 
 }  // namespace frazil::page

@@ -16,13 +16,14 @@ namespace frazil::page {
 class ParentChain {
  public:
   ParentChain() noexcept = default;  // no parent at all
-  // Follows `parent` links from `nearest`. ELOOP beyond 4096 levels.
+  // Follows `parent` links from `nearest`. ELOOP when they lead to a level again, ENOENT when one leads nowhere.
   static Result<ParentChain> open(UniqueFd nearest) noexcept;
 
   // Whether the nearest level has this image.
   bool has(const ImageId& id) const noexcept;
 
-  // Makes `id` the current image for the two calls below. EBADMSG when an ancestor's pagemap cannot be read.
+  // Makes `id` the current image for the two calls below. EBADMSG when an ancestor's pagemap is none, ENOENT when its pages file
+  // is not there.
   Result<void> select(const ImageId& id, bool all_levels) noexcept;
   // Whether every page of the run is in some entry of the nearest level, present or itself a hole.
   bool covers(const PagemapEntry& run) const noexcept;

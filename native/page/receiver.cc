@@ -10,9 +10,27 @@
 #include "sys/wait_for.h"
 
 namespace frazil::page {
+namespace {
+
+// Each image that pages still come for may cost an fd. A tree has thousands of tasks, a process perhaps a thousand fds.
+constexpr size_t kMaxOpenImages = 128;
+
+// The pagemap is what is wrong, not the machine.
+bool is_broken(SysError error) noexcept {
+  return error.number == EBADMSG || error.number == ENOENT || error.number == ELOOP;
+}
+
+}  // namespace
 
 Failure Receiver::system(SysError error) const noexcept {
   return {error.number == ECANCELED ? Fault::cancelled : Fault::system, error, current_ ? current_->id : ImageId{}, 0, 0};
+}
+
+// Of a call on the socket. A peer that is gone is found out by whatever comes first: reading, or answering.
+Failure Receiver::broken(SysError error) const noexcept {
+  const bool gone = error.number == EPIPE || error.number == ECONNRESET;
+  if (!gone) return system(error);
+  return {Fault::hung_up, {0, ""}, current_ ? current_->id : ImageId{}, 0, 0};
 }
 
 Failure Receiver::at(Fault fault, const Header& header) const noexcept {
@@ -79,15 +97,28 @@ Receiver::Step Receiver::dispatch(const Header& header) noexcept {
 Receiver::Step Receiver::open_image(const Header& header, bool answered) noexcept {
   ImageId id{};
   if (!decode_id(header.dst_id, &id)) return at(Fault::unknown_image, header);
+  if (Step failed = begin_image(id, header)) return failed;
+  return answered ? answer(static_cast<uint8_t>(current_->has_parent ? 1 : 0)) : Step{};
+}
+
+Receiver::Step Receiver::begin_image(const ImageId& id, const Header& header) noexcept {
+  // Its second pagemap would replace the first, and what that led to would be lost without a word.
+  if (!opened_.emplace(id.kind, id.id).second) return at(Fault::bad_header, header);
+  if (!images_.empty() && images_.size() % kMaxOpenImages == 0) {
+    if (auto drained = pool_->drain(); !drained.ok()) return system(drained.error());
+    if (auto rested = store_.rest(); !rested.ok()) return system(rested.error());
+  }
   Image& image = images_.emplace_back(id, options_.first_pages_id + static_cast<uint32_t>(images_.size()));
   counters_.add(&Counters::images, 1);
   current_ = &image;
   image.has_parent = parents_.has(id);
   if (image.has_parent) {
-    if (!parents_.select(id, options_.auto_dedup).ok()) return at(Fault::bad_parent, header);
+    const auto selected = parents_.select(id, false);
+    if (!selected.ok() && is_broken(selected.error())) return at(Fault::bad_parent, header);
+    if (!selected.ok()) return system(selected.error());
   }
   if (auto opened = store_.open(image); !opened.ok()) return system(opened.error());
-  return answered ? answer(static_cast<uint8_t>(image.has_parent ? 1 : 0)) : Step{};
+  return {};
 }
 
 Receiver::Step Receiver::ask_parent(const Header& header) noexcept {
@@ -106,11 +137,6 @@ Receiver::Step Receiver::add_run(const Header& header) noexcept {
   }
   if (!current_->map.append(run)) return at(Fault::not_sorted, header);
   if ((header.flags & kPresent) == 0) return {};
-  if (options_.auto_dedup && current_->has_parent) {
-    const auto punched = parents_.punch(run);
-    if (!punched.ok()) return system(punched.error());
-    counters_.add(&Counters::deduplicated_pages, punched.value());
-  }
   return take_payload(run.pages * kPageSize);
 }
 
@@ -122,15 +148,15 @@ Receiver::Step Receiver::check_hole(const PagemapEntry& run) noexcept {
 
 Receiver::Step Receiver::take_payload(uint64_t bytes) noexcept {
   while (bytes > 0) {
-    const auto load = pool_->acquire();
-    if (!load.ok()) return system(load.error());
-    load.value()->image = current_;
-    load.value()->offset = current_->bytes;
-    Step failed = fill(*load.value(), bytes);
-    const size_t got = failed ? 0 : load.value()->bytes;
-    if (failed) load.value()->bytes = 0;  // back to the free ones; the pool is torn down anyway
-    pool_->submit(load.value());
-    if (failed) return failed;
+    const auto acquired = pool_->acquire();
+    if (!acquired.ok()) return system(acquired.error());
+    CopyPool::Load& load = *acquired.value();
+    load.image = current_;
+    load.offset = current_->bytes;
+    // After a failure the load is lost to the pool, which ends with us.
+    if (Step failed = fill(load, bytes)) return failed;
+    const size_t got = load.bytes();  // before another thread has it
+    pool_->submit(&load);
     current_->bytes += got;
     bytes -= got;
     counters_.add(&Counters::bytes_in, got);
@@ -143,23 +169,32 @@ Receiver::Step Receiver::take_payload(uint64_t bytes) noexcept {
 Receiver::Step Receiver::fill(CopyPool::Load& load, uint64_t bytes) noexcept {
   const size_t wanted = static_cast<size_t>(std::min<uint64_t>(bytes, load.capacity));
   bool waited = false;
-  while (load.bytes < wanted) {
-    const auto moved = splice_bytes(socket_, load.pipe.write.get(), nullptr, wanted - load.bytes);
+  while (load.piped < wanted) {
+    const auto moved = splice_bytes(socket_, load.pipe.write.get(), nullptr, wanted - load.piped);
     if (moved.ok() && moved.value() == 0) return Failure{Fault::hung_up, {0, ""}, current_->id, 0, 0};
     if (moved.ok()) {
-      load.bytes += moved.value();
+      load.piped += moved.value();
       waited = false;
       continue;
     }
-    if (moved.error().number != EAGAIN) return system(moved.error());
-    if (load.bytes > 0 && load.bytes % kPageSize == 0) return {};
-    // There is data, so it is the pipe that is full, in the middle of a page: nobody sends that.
-    if (waited) return system({EMSGSIZE, "splice"});
+    if (moved.error().number != EAGAIN) return broken(moved.error());
+    if (load.piped > 0 && load.piped % kPageSize == 0) return {};
+    // There is data, so it is the pipe that is full, in the middle of a page.
+    if (waited) return complete_page(load);
     const auto wake = wait_for(socket_, POLLIN, *cancel_);
     if (!wake.ok()) return system(wake.error());
     if (wake.value() == Wake::cancelled) return system({ECANCELED, "splice"});
     waited = true;
   }
+  return {};
+}
+
+// CRIU splices whole pages, so this is for a peer that writes as it likes. The stores are left with whole pages in any case.
+Receiver::Step Receiver::complete_page(CopyPool::Load& load) noexcept {
+  const size_t missing = kPageSize - load.piped % kPageSize;
+  if (Step failed = read_exactly(load.rest.data(), missing)) return failed;
+  load.copied = missing;
+  counters_.add(&Counters::bytes_user, missing);
   return {};
 }
 
@@ -177,12 +212,12 @@ Receiver::Step Receiver::finish() noexcept {
 Receiver::Step Receiver::read_exactly(void* to, size_t bytes) noexcept {
   for (size_t done = 0; done < bytes;) {
     const ssize_t n = retry_eintr([&] { return ::recv(socket_, static_cast<char*>(to) + done, bytes - done, MSG_DONTWAIT); });
-    if (n == 0 || (n == -1 && errno == ECONNRESET)) return Failure{Fault::hung_up, {0, ""}, current_ ? current_->id : ImageId{}, 0, 0};
+    if (n == 0) return broken({ECONNRESET, "recv"});
     if (n > 0) {
       done += static_cast<size_t>(n);
       continue;
     }
-    if (errno != EAGAIN) return system({errno, "recv"});
+    if (errno != EAGAIN) return broken({errno, "recv"});
     const auto wake = wait_for(socket_, POLLIN, *cancel_);
     if (!wake.ok()) return system(wake.error());
     if (wake.value() == Wake::cancelled) return system({ECANCELED, "recv"});
@@ -195,7 +230,21 @@ template <typename T>
 Receiver::Step Receiver::answer(T value) noexcept {
   const ssize_t n = retry_eintr([&] { return ::send(socket_, &value, sizeof value, MSG_NOSIGNAL | MSG_DONTWAIT); });
   if (n == static_cast<ssize_t>(sizeof value)) return {};
-  return system({n == -1 ? errno : EIO, "send"});
+  return broken({n == -1 ? errno : EIO, "send"});
+}
+
+Result<void> Receiver::dedup() noexcept {
+  for (const Image& image : images_) {
+    if (!image.has_parent) continue;
+    if (auto selected = parents_.select(image.id, true); !selected.ok()) return selected;
+    for (const PagemapEntry& run : image.map.entries()) {
+      if ((run.flags & kPresent) == 0) continue;
+      const auto punched = parents_.punch(run);
+      if (!punched.ok()) return punched.error();
+      counters_.add(&Counters::deduplicated_pages, punched.value());
+    }
+  }
+  return {};
 }
 
 Result<void> Receiver::write_pagemaps(int directory) const noexcept {

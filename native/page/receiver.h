@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 
 #include "core/cancel.h"
 #include "page/copy_pool.h"
@@ -21,8 +22,8 @@ namespace frazil::page {
 enum class Fault : uint8_t {
   system,
   cancelled,
-  hung_up,             // EOF before CLOSE: CRIU died or gave up
-  bad_header,          // an impossible address, count or flag
+  hung_up,             // EOF before CLOSE was answered: CRIU died or gave up
+  bad_header,          // an impossible address, count or flag; an image opened for a second time
   unknown_command,
   unknown_image,       // a type byte that no CRIU uses
   no_image,            // a run before any OPEN
@@ -41,7 +42,6 @@ struct Failure {
 };
 
 struct ReceiverOptions {
-  bool auto_dedup = false;
   unsigned workers = 2;
   uint32_t first_pages_id = 1;
 };
@@ -53,6 +53,10 @@ class Receiver {
 
   // Serves `socket` until CLOSE has been answered. On failure the socket is shut down, which makes CRIU fail and resume the tree.
   std::optional<Failure> serve(int socket, const Cancel& cancel) noexcept;
+
+  // Frees, in all ancestors, the pages that were received. Not part of serve(): a dump that fails later must leave its ancestors
+  // whole, as they are still what can be restored.
+  Result<void> dedup() noexcept;
 
   // Writes every pagemap. After serve(), and after the store has settled, so that no pagemap promises pages that are not there.
   Result<void> write_pagemaps(int directory) const noexcept;
@@ -71,8 +75,11 @@ class Receiver {
   Step check_hole(const PagemapEntry& run) noexcept;
   Step take_payload(uint64_t bytes) noexcept;
   Step fill(CopyPool::Load& load, uint64_t bytes) noexcept;
+  Step complete_page(CopyPool::Load& load) noexcept;
+  Step begin_image(const ImageId& id, const Header& header) noexcept;
   Step finish() noexcept;
   Step read_exactly(void* to, size_t bytes) noexcept;
+  Failure broken(SysError error) const noexcept;
   template <typename T>
   Step answer(T value) noexcept;
   Failure at(Fault fault, const Header& header) const noexcept;
@@ -83,6 +90,7 @@ class Receiver {
   ReceiverOptions options_;
   Counters& counters_;
   std::deque<Image> images_;  // addresses stay
+  std::set<std::pair<ImageId::Kind, uint64_t>> opened_;
   Image* current_ = nullptr;
   HeaderForm form_ = HeaderForm::unknown;
   std::unique_ptr<CopyPool> pool_;

@@ -7,6 +7,7 @@ namespace frazil::page {
 
 Result<std::unique_ptr<Sink>> Sink::open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
                                          std::shared_ptr<Counters> counters) noexcept {
+  if (!CopyPool::allows(options.receiver.workers)) return SysError{EINVAL, "pthread_create"};
   ParentChain parents;
   if (parent) {
     auto chain = ParentChain::open(std::move(parent));

@@ -13,11 +13,11 @@ struct SinkOptions {
   ReceiverOptions receiver;
 };
 
-// All that takes one dump's pages in: prepare, serve one connection, settle. Each step once, in this order, each on whatever
-// thread; they never overlap. The counters may be read at any time.
+// All that takes one dump's pages in: prepare, serve one connection, settle, dedup. Each step at most once, in this order, each on
+// whatever thread; they never overlap. The counters may be read at any time.
 class Sink {
  public:
-  // `parent` may be empty. The directory gets pages-N.img and pagemap-*.img and nothing else.
+  // `parent` may be empty. EINVAL for a number of workers that nobody could use. The directory gets pages-N.img and pagemap-*.img and nothing else.
   static Result<std::unique_ptr<Sink>> open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
                                             std::shared_ptr<Counters> counters) noexcept;
 
@@ -25,6 +25,8 @@ class Sink {
   std::optional<Failure> serve(int socket, const Cancel& cancel) noexcept { return receiver_.serve(socket, cancel); }
   // After a serve() that ended well: pages in the directory, zero pages found, pagemaps written.
   Result<void> settle(const Cancel& cancel) noexcept;
+  // Frees in the parents what this dump replaces: for when nothing can fail any more that would make the parents the last resort.
+  Result<void> dedup() noexcept { return receiver_.dedup(); }
   HeaderForm form() const noexcept { return receiver_.form(); }
 
  private:

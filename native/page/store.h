@@ -22,8 +22,10 @@ class Store {
   virtual Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept = 0;
   // Called once per image, before its first put().
   virtual Result<void> open(Image& image) noexcept = 0;
-  // Takes exactly `bytes` out of `pipe`. When it returns, no byte of them aliases a page of a task any more.
-  virtual Result<void> put(unsigned worker, int pipe, size_t bytes, Image& image, uint64_t offset) noexcept = 0;
+  // No put() is under way, and none will come for the images that were opened so far: their fds may go.
+  virtual Result<void> rest() noexcept = 0;
+  // Takes all of the payload. When it returns, no byte of it aliases a page of a task any more.
+  virtual Result<void> put(unsigned worker, const Payload& payload, Image& image) noexcept = 0;
   // Brings the payload of all images to the directory, if it is not there yet, and finds the zero pages.
   virtual Result<void> settle(const Cancel& cancel) noexcept = 0;
 };

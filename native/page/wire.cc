@@ -14,7 +14,9 @@ constexpr uint32_t kFlagShift = 16;
 HeaderForm detect_form(std::span<const std::byte, kNarrowBytes> first) noexcept {
   NarrowHeader header;
   std::memcpy(&header, first.data(), sizeof header);
-  return header.dst_id == 0 ? HeaderForm::wide : HeaderForm::narrow;
+  if (header.dst_id != 0) return HeaderForm::narrow;
+  const auto command = static_cast<Command>(header.cmd);
+  return command == Command::close || command == Command::force_close ? HeaderForm::unknown : HeaderForm::wide;
 }
 
 Header parse_header(HeaderForm form, const std::byte* bytes) noexcept {
@@ -31,7 +33,6 @@ Header parse_header(HeaderForm form, const std::byte* bytes) noexcept {
     cmd = narrow.cmd;
     header = {Command{}, 0, narrow.nr_pages, narrow.vaddr, narrow.dst_id};
   }
-  // Only ADD_F has flags; the two CLOSE commands are compared whole (0x1023 is not command 0x1023 with flags).
   header.command = static_cast<Command>(cmd & 0xffff);
   header.flags = cmd >> kFlagShift;
   if (header.command == Command::add) header = {Command::add_f, kPresent, header.pages, header.vaddr, header.dst_id};
@@ -55,10 +56,13 @@ bool decode_id(uint64_t dst_id, ImageId* id) noexcept {
 }
 
 bool is_plausible(const Header& header) noexcept {
-  if (header.command != Command::add_f) return true;
+  if (header.command != Command::add_f) return header.flags == 0;
   if (header.vaddr % kPageSize != 0 || header.vaddr >= kMaxBytes) return false;
   if (header.pages == 0 || header.pages > kMaxBytes / kPageSize) return false;
-  return (header.flags & ~kKnownFlags) == 0;
+  // A run without any flag is nowhere; one that is both here and in the parent would be looked for there, and what came with it
+  // would shift all that follows in the pages file.
+  if (header.flags == 0 || (header.flags & ~kKnownFlags) != 0) return false;
+  return (header.flags & (kParent | kPresent)) != (kParent | kPresent);
 }
 
 }  // namespace frazil::page

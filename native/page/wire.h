@@ -65,7 +65,8 @@ struct Header {
 };
 
 // A dump opens with OPEN2 or PARENT, whose count and address are 0 and whose id is not. Byte 16 on is the address in the wide form
-// and the id in the narrow one: the first 24 bytes of a connection tell the forms apart.
+// and the id in the narrow one: the first 24 bytes of a connection tell the forms apart. Unless it closes at once, which is the
+// same in both: `unknown`.
 HeaderForm detect_form(std::span<const std::byte, kNarrowBytes> first) noexcept;
 
 // `bytes` holds at least the form's length.
@@ -74,7 +75,8 @@ Header parse_header(HeaderForm form, const std::byte* bytes) noexcept;
 // False for a type byte that no CRIU has used.
 bool decode_id(uint64_t dst_id, ImageId* id) noexcept;
 
-// Overflow-free: the run lies below 2^63 and is not longer than any address space.
+// Overflow-free: the run lies below 2^63 and is not longer than any address space. Its flags are ones that CRIU sends; no other
+// command has any.
 bool is_plausible(const Header& header) noexcept;
 
 }  // namespace frazil::page

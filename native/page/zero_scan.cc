@@ -29,9 +29,7 @@ Result<void> split(std::span<const std::byte> pages, Counters& counters, OnZero 
     const ZeroRun run = first_run(pages.subspan(at));
     const uint64_t bytes = run.pages * kPageSize;
     if (run.zero) counters.add(&Counters::zero_pages, run.pages);
-    const bool hole = run.zero && run.pages >= kMinHolePages;
-    if (hole) counters.add(&Counters::sparse_pages, run.pages);
-    const Result<void> done = hole ? on_zero(at, bytes) : on_bytes(at, bytes);
+    const Result<void> done = run.zero && run.pages >= kMinHolePages ? on_zero(at, bytes) : on_bytes(at, bytes);
     if (!done.ok()) return done;
     at += bytes;
   }
@@ -50,7 +48,11 @@ ZeroRun first_run(std::span<const std::byte> pages) noexcept {
 
 Result<void> write_sparse(int file, uint64_t offset, std::span<const std::byte> pages, Counters& counters) noexcept {
   return split(
-      pages, counters, [](uint64_t, uint64_t) -> Result<void> { return {}; },
+      pages, counters,
+      [&](uint64_t, uint64_t bytes) -> Result<void> {
+        counters.add(&Counters::sparse_pages, bytes / kPageSize);
+        return {};
+      },
       [&](uint64_t at, uint64_t bytes) -> Result<void> {
         counters.add(&Counters::bytes_out, bytes);
         return pwrite_full(file, pages.data() + at, bytes, offset + at);
@@ -62,10 +64,11 @@ Result<void> punch_zero_runs(int file, uint64_t offset, std::span<const std::byt
       pages, counters,
       [&](uint64_t at, uint64_t bytes) -> Result<void> {
         // A file system that has no holes keeps the zeros: larger, never wrong.
-        (void)retry_eintr([&] {
+        const int punched = retry_eintr([&] {
           return ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset + at),
                              static_cast<off_t>(bytes));
         });
+        if (punched == 0) counters.add(&Counters::sparse_pages, bytes / kPageSize);
         return {};
       },
       [](uint64_t, uint64_t) -> Result<void> { return {}; });

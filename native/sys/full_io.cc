@@ -38,4 +38,16 @@ Result<size_t> read_full(int fd, void* to, size_t bytes) noexcept {
   return done;
 }
 
+Result<size_t> pread_full(int fd, void* to, size_t bytes, uint64_t offset) noexcept {
+  size_t done = 0;
+  while (done < bytes) {
+    const auto at = static_cast<off_t>(offset + done);
+    const ssize_t n = retry_eintr([&] { return ::pread(fd, static_cast<char*>(to) + done, bytes - done, at); });
+    if (n == -1) return SysError{errno, "pread"};
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
 }  // namespace frazil

@@ -1,4 +1,4 @@
-// Pipes and files in memory.
+// Pipes, files in memory, locks.
 
 import { attempt } from './failure.js';
 import { native } from './load.js';
@@ -12,4 +12,12 @@ export function pipe(options: { readonly capacityBytes?: number } = {}): { reado
 /** An anonymous file in memory; `name` (at most 249 bytes) is what /proc shows. */
 export function memfd(name: string): Fd {
   return attempt(`make the memory file "${name}"`, () => native().memfd(name));
+}
+
+/**
+ * Locks the open file exclusively; false when another open file has the lock. It ends with the fd and all its duplicates, so also
+ * with the process. IO (EBADF, ENOLCK) where the file system cannot.
+ */
+export function tryLock(fd: Fd): boolean {
+  return attempt('lock a file', () => native().tryLock(fd));
 }

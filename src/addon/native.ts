@@ -139,19 +139,22 @@ export interface NativePageSinkOptions {
   /** The images directory below it. */
   readonly parent?: Fd;
   readonly store: 'memory' | 'directory';
-  readonly autoDedup: boolean;
-  /** Copying threads. */
+  /** Copying threads, 1 to 64. */
   readonly workers: number;
   /** N of the first pages-N.img. */
   readonly firstPagesId: number;
 }
 
-/** prepare, serve, settle: each at most once, in this order, one at a time. */
+/** prepare, serve, settle, dedup: each at most once, in this order, one at a time, none after close(). */
 export interface NativePageSink {
   prepare(expectedBytes: number, onProgress?: () => void): NativeJob<void, SinkCounters>;
   /** Consumes the socket. A failure of the protocol is in the value; the job rejects only when it could not run. */
   serve(socket: Fd, onProgress?: () => void): NativeJob<SinkReception, SinkCounters>;
   settle(onProgress?: () => void): NativeJob<void, SinkCounters>;
+  dedup(onProgress?: () => void): NativeJob<void, SinkCounters>;
+  /** Idempotent; gives memory and fds back, as soon as no job runs. */
+  close(): void;
+  /** Also after close(). */
   counters(): SinkCounters;
 }
 
@@ -169,6 +172,8 @@ export interface Native {
 
   pipe(options?: { readonly capacityBytes?: number }): { readonly read: Fd; readonly write: Fd };
   memfd(name: string): Fd;
+  /** flock, exclusive; false when another open file has it. */
+  tryLock(fd: Fd): boolean;
 
   spawn(options: NativeSpawnOptions): NativeChild;
   waitChild(pidfd: Fd): NativeJob<ExitStatus>;

@@ -4,12 +4,13 @@
 // The order matters in one place. A tree that is about to be killed must not die before its images are whole, so everything is
 // written and moved while CRIU is held at post-dump. A tree that runs on must not wait for a disk, so all that is done after it runs.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Fd } from '../addon/fd.js';
 import { openPageSink, type PageSink, type SinkReception } from '../addon/page-sink.js';
 import { streamPair } from '../addon/sockets.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { openParent } from '../images/parent.js';
 import { holdsCheckpoint, openDirectory, openStaging, type Staging } from '../images/staging.js';
 import type { EncodedOptions } from '../options/request.js';
 import { availableMemory, estimateTree } from '../pages/estimate.js';
@@ -18,7 +19,8 @@ import { writeConfigFile } from '../rpc/config-file.js';
 import type { Answer, Notification, Verdict } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
 import type { CriuOpts } from '../schema/rpc.js';
-import { captureFailed } from './capture-failed.js';
+import { captureFailed, type FailedCapture } from './capture-failed.js';
+import { finishing, openGate } from './finish.js';
 import { type Located, locate } from './locate.js';
 import type { Work } from './operation.js';
 import { type CaptureProgress, trackCapture } from './progress.js';
@@ -63,18 +65,19 @@ export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): P
   const from = performance.now();
   assertNotAborted(plan, work.signal);
   const criu = await locate({ criu: plan.criu });
-  const imagesDir = resolve(plan.imagesDir);
-  const workDir = resolve(plan.workDir ?? imagesDir);
   const expected = await estimateTree(plan.pid);
   if (expected.pids.length === 0) throw noSuchProcess(plan);
-  await makeDirectory(imagesDir, plan.replace);
-  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  const imagesDir = await makeDirectory(resolve(plan.imagesDir), 'images directory');
+  await assertReplaceable(imagesDir, plan.replace);
+  const workDir = plan.workDir === undefined ? imagesDir : await makeDirectory(resolve(plan.workDir), 'work directory');
 
   await using staging = await openStaging(imagesDir);
-  const { sink, store } = await openSink(plan, staging, expected.bytes, work);
-  const tracker = trackCapture(work, sink, expected.bytes);
+  const { sink, store } = await openSink({ plan, imagesDir, staging, expectedBytes: expected.bytes, work });
+  using held = sink;
+  const tracker = trackCapture(work, held, expected.bytes);
   try {
     const reception = await converse({ plan, criu, imagesDir, workDir, staging, sink, tracker, signal: work.signal });
+    if (plan.autoDedup) await dedup(sink);
     return { criu, imagesDir, workDir, store, sink, reception, wallMs: performance.now() - from };
   } finally {
     tracker.stop();
@@ -93,47 +96,60 @@ interface Conversation {
 }
 
 async function converse(c: Conversation): Promise<SinkReception> {
-  const { plan, staging, sink, tracker } = c;
+  const { plan, sink } = c;
   using work = await openDirectory(c.workDir);
-  const encoded = plan.encode({ images_dir_fd: staging.images.number, work_dir_fd: work.number });
+  const encoded = plan.encode({ images_dir_fd: c.staging.images.number, work_dir_fd: work.number });
   await using config = await writeConfigFile(encoded);
+  using gate = openGate(c.signal);
   const [ours, theirs] = streamPair({ bufferBytes: SOCKET_BYTES });
+  using _ours = ours;
+  using _theirs = theirs;
   await using session = openChild(c.criu, theirs, encoded);
   // CRIU's end of it shows as end-of-file only when nobody else holds that end.
   theirs.close();
-  const pages = sink.serve(ours, { signal: c.signal });
+  // Both end before the session does, and before the folders that they write to are removed.
+  await using pages = sink.serve(ours, { signal: gate.signal });
+  await using finish = finishing(c, gate);
   const received = pages.done.catch((error: unknown) => ({ error }));
 
-  let settled = false;
-  const settle = async (): Promise<void> => {
-    tracker.enter('writing');
-    await sink.settle({ signal: c.signal }).done;
-    settled = true;
-  };
   const notify = async (notification: Notification): Promise<Verdict> => {
-    if (notification.kind === 'pre-dump') tracker.enter('freezing');
+    if (notification.kind === 'pre-dump') c.tracker.enter('freezing');
     if (notification.kind !== 'post-dump' || plan.runsOn) return (await plan.notify?.(notification)) ?? PROCEED;
-    await settle();
+    // CRIU has its answer to CLOSE before our thread has put its tools away.
+    if (isFailure(await received)) return REFUSE;
+    await finish.settle();
     const verdict = (await plan.notify?.(notification)) ?? PROCEED;
-    if (verdict.kind === 'proceed') await commit(c);
-    return verdict;
+    return verdict.kind === 'proceed' && !(await finish.commit()) ? REFUSE : verdict;
   };
   const opts = requestOf(c, encoded, config.path);
   const answer = await session.exchange(
     { kind: plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP', opts },
-    { notify, signal: c.signal },
+    { notify, signal: gate.signal },
   );
   if (answer.kind !== 'served') pages.cancel();
   const reception = await received;
-  await assertCaptured(c, answer, reception, session.stderr());
-  if (!settled) {
-    await settle();
-    await commit(c);
+  await assertCaptured({ ...c, signal: gate.signal }, answer, reception, session.stderr());
+  if (!finish.committed) {
+    await finish.settle();
+    // An abort in between: captureFailed() says so.
+    if (!(await finish.commit()))
+      throw await captureFailed(failedOf({ ...c, signal: gate.signal }, answer, reception, ''));
   }
   return 'error' in reception ? {} : reception;
 }
 
+// The checkpoint is whole. A parent that cannot be punched (its file system has no holes, it was removed meanwhile) only takes more
+// room than it could.
+async function dedup(sink: PageSink): Promise<void> {
+  await sink.dedup().done.catch(() => {});
+}
+
+function isFailure(reception: SinkReception | { readonly error: unknown }): boolean {
+  return 'error' in reception || reception.failure !== undefined;
+}
+
 const PROCEED: Verdict = { kind: 'proceed' };
+const REFUSE: Verdict = { kind: 'refuse' };
 
 function openChild(criu: Located, pages: Fd, { defaultConfig }: EncodedOptions): ReturnType<typeof openSwrk> {
   return openSwrk({ criu: criu.path, inherit: [{ fd: pages, as: PAGES_FD }], defaultConfig });
@@ -153,69 +169,71 @@ function requestOf({ plan, imagesDir }: Conversation, { opts }: EncodedOptions, 
   };
 }
 
-async function commit({ staging, plan }: Conversation): Promise<void> {
-  await staging.commit(plan.parent);
-}
-
 async function assertCaptured(
-  { plan, imagesDir, workDir, signal }: Conversation,
+  c: Conversation,
   answer: Answer<'DUMP' | 'SINGLE_PRE_DUMP'>,
   reception: SinkReception | { readonly error: unknown },
   stderr: string,
 ): Promise<void> {
-  const failed = 'error' in reception || reception.failure !== undefined;
-  if (answer.kind === 'served' && !failed) return;
-  throw await captureFailed({ plan, imagesDir, workDir, signal, answer, reception, stderr });
+  if (answer.kind === 'served' && !isFailure(reception)) return;
+  throw await captureFailed(failedOf(c, answer, reception, stderr));
+}
+
+function failedOf(
+  { plan, imagesDir, workDir, signal }: Conversation,
+  answer: Answer<'DUMP' | 'SINGLE_PRE_DUMP'>,
+  reception: SinkReception | { readonly error: unknown },
+  stderr: string,
+): FailedCapture {
+  return { plan, imagesDir, workDir, signal, answer, reception, stderr };
 }
 
 // The choice of the store may turn out not to be possible; then the other one does, only with a longer freeze.
-async function openSink(
-  plan: CapturePlan,
-  staging: Staging,
-  expectedBytes: number,
-  { signal }: Work<CaptureProgress>,
-): Promise<{ readonly sink: PageSink; readonly store: StoreChoice }> {
+async function openSink(opening: SinkOpening): Promise<{ readonly sink: PageSink; readonly store: StoreChoice }> {
+  const { plan, expectedBytes, work } = opening;
   const { absorb, runsOn: leaveRunning } = plan;
   const store = chooseStore({ absorb, leaveRunning, expectedBytes, availableBytes: await availableMemory() });
-  const sink = await newSink(plan, staging, store.kind);
+  const sink = await newSink(opening, store.kind);
   if (store.kind === 'directory') return { sink, store };
   try {
-    await sink.prepare(expectedBytes, { signal }).done;
+    await sink.prepare(expectedBytes, { signal: work.signal }).done;
     return { sink, store };
   } catch (error) {
+    // At once: it may have taken most of the memory.
+    sink[Symbol.dispose]();
     if (absorb === 'always' || !CheckpointError.is(error, 'IO')) throw error;
     const why = `memory to absorb the pages could not be had (${error.detail.errno ?? 'unknown'})`;
-    return { sink: await newSink(plan, staging, 'directory'), store: { kind: 'directory', why } };
+    return { sink: await newSink(opening, 'directory'), store: { kind: 'directory', why } };
   }
 }
 
-async function newSink(plan: CapturePlan, staging: Staging, store: StoreChoice['kind']): Promise<PageSink> {
-  const options = {
-    directory: staging.pages,
-    store,
-    autoDedup: plan.autoDedup,
-    workers: COPYING_THREADS,
-    firstPagesId: 1,
-  };
+interface SinkOpening {
+  readonly plan: CapturePlan;
+  readonly imagesDir: string;
+  readonly staging: Staging;
+  readonly expectedBytes: number;
+  readonly work: Work<CaptureProgress>;
+}
+
+async function newSink({ plan, imagesDir, staging }: SinkOpening, store: StoreChoice['kind']): Promise<PageSink> {
+  const options = { directory: staging.pages, store, workers: COPYING_THREADS, firstPagesId: 1 };
   if (plan.parent === undefined) return openPageSink(options);
-  using parent = await openParent(plan.imagesDir, plan.parent);
+  using parent = await openParent(imagesDir, plan.parent);
   return openPageSink({ ...options, parent });
 }
 
-async function openParent(imagesDir: string, parent: string): Promise<Fd> {
-  const path = resolve(imagesDir, parent);
-  if (await holdsCheckpoint(path)) return openDirectory(path);
-  const message = `Cannot use parent "${parent}": "${path}" holds no checkpoint. Name it relative to the images directory "${imagesDir}"`;
-  throw new CheckpointError('IMAGES_CORRUPT', message, { path, imagesDir });
+// Returns what it really is: a link that is turned elsewhere meanwhile would tear the images apart.
+async function makeDirectory(path: string, what: string): Promise<string> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return await realpath(path);
+  } catch (cause) {
+    const { code: errno = 'unknown', syscall = 'mkdir' } = cause as NodeJS.ErrnoException;
+    throw new CheckpointError('IO', `Cannot make the ${what} "${path}": ${errno}`, { path, syscall, errno }, { cause });
+  }
 }
 
-async function makeDirectory(imagesDir: string, replace: boolean): Promise<void> {
-  await mkdir(imagesDir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    const detail = { path: imagesDir, syscall: 'mkdir', errno: cause.code ?? 'unknown' };
-    throw new CheckpointError('IO', `Cannot make the images directory "${imagesDir}": ${detail.errno}`, detail, {
-      cause,
-    });
-  });
+async function assertReplaceable(imagesDir: string, replace: boolean): Promise<void> {
   if (replace || !(await holdsCheckpoint(imagesDir))) return;
   const message = `Cannot dump into "${imagesDir}": it already holds a checkpoint. Choose another directory, or pass replace: true`;
   throw new CheckpointError('IMAGES_EXIST', message, { imagesDir });

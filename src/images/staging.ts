@@ -4,21 +4,22 @@
 //                  while the tree is frozen, and a disk must not make it wait
 //   pages          a folder beside their final place, on the same file system, so that rename() puts them there
 //
-// Nothing in the images directory itself changes before commit(). inventory.img is what CRIU opens first, so a directory without it
-// is no checkpoint: it is removed first and moved in last.
+// Nothing in the images directory itself changes before commit(), which gathers everything in that folder, where it may fail, and
+// then only renames: see swap.ts. The images directory is locked (flock) meanwhile. So what else looks like such a folder in it is
+// what a killed process has left, and is removed.
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, chmod, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, symlink, unlink } from 'node:fs/promises';
+import { access, chmod, copyFile, mkdir, open, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fd } from '../addon/fd.js';
-import { privateTmpfs } from '../addon/page-sink.js';
+import { tryLock } from '../addon/files.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { Held } from './held.js';
+import { openSmall, type Small } from './small-images.js';
+import { INVENTORY, swapIn } from './swap.js';
 
-const INVENTORY = 'inventory.img';
 const PREFIX = '.frazil-';
-// Files of a checkpoint: everything else in the directory (logs, descriptors.json, work files) is not ours to remove.
-const IMAGE = /\.img$|\.tar\.gz$/;
 
 export interface Staging extends AsyncDisposable {
   /** For `images_dir_fd`: where CRIU writes the small images. */
@@ -27,60 +28,45 @@ export interface Staging extends AsyncDisposable {
   readonly pages: Fd;
   /**
    * Replaces the checkpoint in the images directory by what was staged. `parent` is the link that CRIU follows, relative to the
-   * images directory. After it, nothing can fail any more that would leave half of a checkpoint.
+   * images directory. Rejects with IO; the directory then is as it was.
    */
   commit(parent?: string): Promise<void>;
 }
 
-/** Opens both places for `imagesDir`, which exists. Disposing without commit() leaves the directory as it was. */
+/**
+ * Opens both places for `imagesDir`, which exists. Disposing without commit() leaves the directory as it was. Throws IO, with EAGAIN
+ * when somebody else is dumping into the directory.
+ */
 export async function openStaging(imagesDir: string): Promise<Staging> {
-  const small = await openSmall();
-  const pagesPath = join(imagesDir, `${PREFIX}${randomBytes(6).toString('hex')}`);
-  await mkdir(pagesPath, { mode: 0o700 });
-  const pages = await openDirectory(pagesPath);
+  await using opened = new Held();
+  const lock = opened.use(await openDirectory(imagesDir));
+  if (lockDirectory(lock, imagesDir)) await removeLeftovers(imagesDir);
+  const small = opened.use(await openSmall());
+  opened.defer(() => small.remove());
+  const path = join(imagesDir, `${PREFIX}${randomBytes(6).toString('hex')}`);
+  await mkdir(path, { mode: 0o700 }).catch(io(`Cannot write into the images directory "${imagesDir}"`, path));
+  // What cannot be removed has a name that no reader takes for a checkpoint.
+  opened.defer(() => rm(path, { recursive: true, force: true }).catch(() => {}));
+  const pages = opened.use(await openDirectory(path, 'itself'));
+  const held = opened.move();
   return {
     images: small.fd,
     pages,
     commit: async (parent) => {
-      await clearCheckpoint(imagesDir);
-      await moveAll(pagesPath, imagesDir, rename);
-      if (parent !== undefined) await symlink(parent, join(imagesDir, 'parent'));
-      await moveAll(small.path, imagesDir, copyIn);
-      await copyIn(join(small.path, INVENTORY), join(imagesDir, INVENTORY));
+      if (held.disposed) throw new RangeError('Cannot commit: the staging is disposed');
+      await gather(small, path, parent).catch(io(`Cannot gather the images for "${imagesDir}"`, path));
+      await swapIn(imagesDir, path);
     },
-    async [Symbol.asyncDispose]() {
-      pages.close();
-      small.fd.close();
-      // What cannot be removed has a name that no reader takes for a checkpoint.
-      await rm(pagesPath, { recursive: true, force: true }).catch(() => {});
-      if (small.named) await rm(small.path, { recursive: true, force: true }).catch(() => {});
-    },
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
 }
 
-interface Small {
-  readonly fd: Fd;
-  readonly path: string;
-  /** It has a name in a file system, which must be removed. */
-  readonly named: boolean;
-}
-
-async function openSmall(): Promise<Small> {
-  try {
-    const fd = privateTmpfs();
-    return { fd, path: `/proc/self/fd/${fd.number}`, named: false };
-  } catch (error) {
-    if (!CheckpointError.is(error, 'IO')) throw error;
-    const path = await mkdtemp('/dev/shm/frazil-');
-    return { fd: await openDirectory(path), path, named: true };
-  }
-}
-
-/** A handle on a directory, for requests and sinks. Throws IO. */
-export async function openDirectory(path: string): Promise<Fd> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY).catch((cause: unknown) => {
-    throw new CheckpointError('IO', `Cannot open the directory "${path}"`, { path }, { cause });
-  });
+/** A handle on a directory, for requests and sinks; with `itself` not on what a link leads to. Throws IO. */
+export async function openDirectory(path: string, which: 'itself' | 'followed' = 'followed'): Promise<Fd> {
+  const noFollow = which === 'itself' ? constants.O_NOFOLLOW : 0;
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | noFollow).catch(
+    io(`Cannot open the directory "${path}"`, path),
+  );
   try {
     return Fd.duplicate(handle.fd);
   } finally {
@@ -96,24 +82,42 @@ export async function holdsCheckpoint(imagesDir: string): Promise<boolean> {
   );
 }
 
-// The images of another tree would be read as part of the new one (facts: CRIU never cleans a directory).
-async function clearCheckpoint(imagesDir: string): Promise<void> {
-  await rm(join(imagesDir, INVENTORY), { force: true });
-  const names = await readdir(imagesDir);
-  const stale = names.filter((name) => IMAGE.test(name) || name === 'parent');
-  await Promise.all(stale.map((name) => unlink(join(imagesDir, name))));
+// False where the file system cannot lock: then nobody knows whose folders those are, and they stay.
+function lockDirectory(directory: Fd, path: string): boolean {
+  let free: boolean;
+  try {
+    free = tryLock(directory);
+  } catch (error) {
+    if (!CheckpointError.is(error, 'IO')) throw error;
+    return false;
+  }
+  if (free) return true;
+  const message = `Cannot write into the images directory "${path}": another dump into it is under way`;
+  throw new CheckpointError('IO', message, { path, syscall: 'flock', errno: 'EAGAIN' });
 }
 
-async function moveAll(from: string, to: string, move: (from: string, to: string) => Promise<void>): Promise<void> {
-  const names = (await readdir(from)).filter((name) => name !== INVENTORY && name !== 'parent');
-  await Promise.all(names.map((name) => move(join(from, name), join(to, name))));
+async function removeLeftovers(imagesDir: string): Promise<void> {
+  const names = (await readdir(imagesDir)).filter((name) => name.startsWith(PREFIX));
+  // One that stays is in nobody's way.
+  await Promise.all(names.map((name) => rm(join(imagesDir, name), { recursive: true, force: true }).catch(() => {})));
 }
 
-// Across file systems: under another name first, so that no reader sees half of an image.
-async function copyIn(from: string, to: string): Promise<void> {
-  const beside = `${to}.incomplete`;
-  await copyFile(from, beside);
-  // CRIU makes them 0644; they hold what the tasks hold.
-  await chmod(beside, 0o600);
-  await rename(beside, to);
+// Across file systems, into new files: a link that somebody put there is not followed. CRIU's own link to the parent is absolute.
+async function gather(small: Small, to: string, parent: string | undefined): Promise<void> {
+  const names = (await readdir(small.path)).filter((name) => name !== 'parent');
+  await Promise.all(
+    names.map(async (name) => {
+      await copyFile(join(small.path, name), join(to, name), constants.COPYFILE_EXCL);
+      // CRIU makes them 0644; they hold what the tasks hold.
+      await chmod(join(to, name), 0o600);
+    }),
+  );
+  if (parent !== undefined) await symlink(parent, join(to, 'parent'));
+}
+
+function io(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
+  return (cause) => {
+    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
+    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
+  };
 }

@@ -1,0 +1,76 @@
+// The end of a dump: pages to the directory, then the commit. What makes it delicate is the caller's abort, which CRIU is told of at
+// once, whatever we are in the middle of. So a commit that has begun closes the gate through which aborts come: it ends, CRIU
+// is told to proceed, and the dump has succeeded. And one that comes after an abort does not begin.
+
+import type { PageSink } from '../addon/page-sink.js';
+import type { Staging } from '../images/staging.js';
+import type { CaptureTracker } from './progress.js';
+
+/** A signal that follows another until it is closed. */
+export interface Gate extends Disposable {
+  readonly signal: AbortSignal;
+  /** Later aborts are too late. */
+  close(): void;
+}
+
+export function openGate(signal: AbortSignal): Gate {
+  const own = new AbortController();
+  const pass = (): void => own.abort(signal.reason);
+  const close = (): void => signal.removeEventListener('abort', pass);
+  if (signal.aborted) pass();
+  else signal.addEventListener('abort', pass, { once: true });
+  return { signal: own.signal, close, [Symbol.dispose]: close };
+}
+
+export interface Finish extends AsyncDisposable {
+  readonly committed: boolean;
+  /** Everything but the renames. Rejects with ABORTED or IO. */
+  settle(): Promise<void>;
+  /**
+   * False when an abort or the end of the dump came before: then nothing has changed. Rejects with IO; then, too, the images directory
+   * is as it was.
+   */
+  commit(): Promise<boolean>;
+}
+
+export interface Finishing {
+  readonly plan: { readonly parent: string | undefined };
+  readonly staging: Staging;
+  readonly sink: PageSink;
+  readonly tracker: CaptureTracker;
+}
+
+/** Disposing waits for what is under way: the folders in which it works are removed next. */
+export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gate): Finish {
+  let underWay: Promise<unknown> = Promise.resolve();
+  let settled = false;
+  let committed = false;
+  let ended = false;
+  const follow = <T>(step: Promise<T>): Promise<T> => {
+    underWay = step.catch(() => {});
+    return step;
+  };
+  return {
+    get committed() {
+      return committed;
+    },
+    async settle() {
+      if (settled) return;
+      tracker.enter('writing');
+      await follow(sink.settle({ signal: gate.signal }).done);
+      settled = true;
+    },
+    async commit() {
+      // The caller may have held a notification for long, and answer it when all is over.
+      if (ended || gate.signal.aborted) return false;
+      gate.close();
+      await follow(staging.commit(plan.parent));
+      committed = true;
+      return true;
+    },
+    async [Symbol.asyncDispose]() {
+      ended = true;
+      await underWay;
+    },
+  };
+}
