@@ -17,6 +17,7 @@
       "-iquote", "<(module_root_dir)/native",
       "-isystem", "<!(node -p \"path.dirname(require.resolve('node-addon-api'))\")",
     ],
+    "ldflags": ["-Wl,--version-script=<(module_root_dir)/native/exports.map"],
     "conditions": [["OS!='linux'", {"type": "none"}]],
   }],
 }

@@ -1,0 +1,45 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.resetModules();
+});
+
+describe('native()', () => {
+  it('throws ADDON_MISSING with the path and the remedy, only when a call needs it', async () => {
+    vi.stubEnv('FRAZIL_ADDON', '/nowhere/frazil.node');
+    vi.resetModules();
+    const { pipe } = await import('../../../src/addon/files.js');
+    expect(() => pipe()).toThrowError(
+      expect.objectContaining({
+        code: 'ADDON_MISSING',
+        message: expect.stringContaining('npm run build:native'),
+        detail: { tried: ['/nowhere/frazil.node'] },
+      }),
+    );
+  });
+
+  it('gives every call that native.ts declares', async () => {
+    const { native } = await import('../../../src/addon/load.js');
+    const calls = Object.entries(native()).filter(([, value]) => typeof value !== 'function');
+    expect(calls).toEqual([]);
+    for (const name of DECLARED) expect(native()).toHaveProperty(name);
+  });
+});
+
+// The interface is a type, gone at run time; the list is checked against it by the compiler.
+const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Native> = [
+  'Fd',
+  'seqpacketPair',
+  'streamPair',
+  'send',
+  'receive',
+  'pipe',
+  'memfd',
+  'spawn',
+  'waitChild',
+  'waitExit',
+  'pidfdOpen',
+  'sendSignal',
+  'setChildSubreaper',
+];
