@@ -76,7 +76,8 @@ function overview(columns: number): string {
     'Options of Frazil, with every command of CRIU:',
     ...optionLines(OWN_OPTIONS, columns),
     '',
-    'frazil help COMMAND shows the others. Exit status: 0 done, 1 failed, 2 usage, 3 environment, 130 aborted.',
+    'frazil help COMMAND shows the others.',
+    'Exit status: 0 done, 1 failed, 2 usage, 3 environment, 130 aborted.',
   ].join('\n');
 }
 

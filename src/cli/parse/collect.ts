@@ -28,7 +28,8 @@ export class ValueError extends Error {
   override readonly name = 'ValueError';
 }
 
-// Read before anything else, by the command line itself.
+// TLS is for CRIU's own page transfer: with it CRIU does the dump itself, without it CRIU has no use for a certificate either.
+// SETTLED are read before anything else, by the command line itself.
 const SETTLED = new Set<string>(['config', 'no-default-config', 'log-file']);
 
 // Arguments of the verbs; the others belong to what route() gives to CRIU, and have no meaning without it.
@@ -49,7 +50,7 @@ export function collect<O extends Operation>(operation: O, settings: Settings): 
     if (SETTLED.has(setting.name)) continue;
     const spec = specs.find(({ flags }) => flags.includes(`--${setting.name}`));
     if (setting.name === 'veth-pair' && operation === 'restore') Object.assign(found, veths(found, setting));
-    else if (spec === undefined) idle.push(setting.written);
+    else if (spec === undefined || setting.name.startsWith('tls')) idle.push(setting.written);
     else if (spec.isOption) Object.assign(found, optionOf(spec, setting, found));
     else if (USED.has(spec.name)) verb[spec.name] = readValue(spec, setting);
     else if (setting.on) idle.push(setting.written);

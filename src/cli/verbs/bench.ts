@@ -10,6 +10,7 @@ import { EXIT } from '../exit-code.js';
 import { lastValue, type Settings } from '../parse/settings.js';
 import { UsageError } from '../usage-error.js';
 import type { OwnInvocation } from './own.js';
+import { settling } from './shared.js';
 
 /** 0 when every peer delivered the right bytes, 1 when one did not. */
 export async function runBenchCommand({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
@@ -23,7 +24,7 @@ export async function runBenchCommand({ settings, operands }: OwnInvocation, con
       if (!preferences.quiet) terminal.status(progressLine(progress));
     },
   };
-  const running = misuse(() => runBench(requestOf(settings, operands), ui, { signal: interruption.signal }));
+  const running = settling('bench', () => runBench(requestOf(settings, operands), ui, { signal: interruption.signal }));
   const result = await running.finally(() => terminal.clear());
   terminal.print(renderTable(result).trimEnd());
   return result.cells.some(({ failure }) => failure !== undefined) ? EXIT.failed : EXIT.done;
@@ -62,14 +63,4 @@ function texts<N extends string>(settings: Settings, names: readonly N[]): Parti
     if (text !== undefined) found[name] = text;
   }
   return found;
-}
-
-// Unknown names and bad numbers are the caller's mistake, and the harness says so synchronously.
-function misuse<T>(start: () => T): T {
-  try {
-    return start();
-  } catch (cause) {
-    if (!(cause instanceof TypeError) && !(cause instanceof RangeError)) throw cause;
-    throw new UsageError(cause.message, 'bench', { cause });
-  }
 }

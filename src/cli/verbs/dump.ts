@@ -16,7 +16,7 @@ import { dumpStatistics } from '../print/statistics.js';
 import { captureSummary } from '../print/summary.js';
 import type { Invocation } from './criu.js';
 import { type Directories, directories } from './directories.js';
-import { type Asked, asked, collected, loggedAt } from './shared.js';
+import { type Asked, asked, collected, loggedAt, settling } from './shared.js';
 
 type Start = (pid: number, common: Common) => Operation<CaptureProgress, CaptureReport>;
 
@@ -70,7 +70,8 @@ async function runCapture(plan: Capture, { command }: Invocation, context: Conte
     terminal: context.terminal,
   });
   try {
-    const report = await follow(plan.start(tree, common(place, log.name, context)), context);
+    const run = settling(command.word, () => plan.start(tree, common(place, log.name, context)));
+    const report = await follow(run, context);
     await log.finish('done');
     if (plan.displayStats) await sayStatistics(report, context);
     if (context.preferences.json) context.terminal.printJson({ ...report, tree: later });

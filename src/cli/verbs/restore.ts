@@ -16,7 +16,7 @@ import { restoreStatistics } from '../print/statistics.js';
 import { millis } from '../print/units.js';
 import type { Invocation } from './criu.js';
 import { type Directories, directories } from './directories.js';
-import { asked, collected, loggedAt } from './shared.js';
+import { asked, collected, loggedAt, settling } from './shared.js';
 
 export async function runRestore(invocation: Invocation, context: Context): Promise<number> {
   const begun = performance.now();
@@ -43,7 +43,8 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     restoreSibling: restoreDetached !== true,
   };
   try {
-    const tree = await follow(restore(imagesDirectory(place.imagesDir), call), context);
+    const run = settling('restore', () => restore(imagesDirectory(place.imagesDir), call));
+    const tree = await follow(run, context);
     await log.finish('done');
     const wallMs = Math.round(performance.now() - begun);
     if (displayStats === true) await sayStatistics(place, context);

@@ -12,13 +12,26 @@ export function collected<O extends Operation>(
   { command, settings }: Invocation,
   { terminal, preferences }: Context,
 ): Collected<O> {
+  const { word } = command;
+  if (preferences.session === 'libcriu')
+    throw new UsageError(
+      '--session libcriu: the command line needs swrk, which alone inherits fds and tells what CRIU prints',
+      word,
+    );
+  const found = settling(word, () => collect(operation, settings));
+  const idle = [...found.idle, ...(preferences.absorb !== undefined && operation !== 'dump' ? ['--absorb'] : [])];
+  if (!preferences.quiet) for (const written of idle) terminal.say(`frazil: ${written} has no effect on ${word}`);
+  return found;
+}
+
+/** Misuse that `start` throws at once, such as a value that CRIU cannot take, is a mistake on the command line. */
+export function settling<T>(word: string, start: () => T): T {
   try {
-    const found = collect(operation, settings);
-    if (!preferences.quiet)
-      for (const written of found.idle) terminal.say(`frazil: ${written} has no effect on ${command.word}`);
-    return found;
+    return start();
   } catch (cause) {
-    throw cause instanceof ValueError ? new UsageError(cause.message, command.word, { cause }) : cause;
+    if (cause instanceof ValueError || cause instanceof TypeError || cause instanceof RangeError)
+      throw new UsageError(cause.message, word, { cause });
+    throw cause;
   }
 }
 
