@@ -4,7 +4,6 @@ import type { OptionHint } from '../diagnosis.js';
 
 export const HINTS = {
   shellJob: { option: 'shellJob', flag: '--shell-job' },
-  orphanPtsMaster: { option: 'orphanPtsMaster', flag: '--orphan-pts-master' },
   tcpEstablished: { option: 'tcpEstablished', flag: '--tcp-established' },
   tcpClose: { option: 'tcpClose', flag: '--tcp-close' },
   skipInFlight: { option: 'skipInFlight', flag: '--skip-in-flight' },

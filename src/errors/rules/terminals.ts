@@ -34,8 +34,7 @@ export const TERMINAL_RULES: readonly Rule[] = [
     id: 'tty-nothing-to-inherit',
     match: /Don't have tty to inherit session from, aborting/,
     reason: 'The checkpoint holds a shell job, and the restore has no terminal on its stdin',
-    remedy: 'Restore from a terminal, or pass orphanPtsMaster: true (--orphan-pts-master) and take the master',
-    option: HINTS.orphanPtsMaster,
+    remedy: 'Restore from a terminal, or pass orphanPtsMaster: true and take the master',
     near: ['pid', 'fd'],
   },
   {

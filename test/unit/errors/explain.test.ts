@@ -49,7 +49,7 @@ const LOGS: readonly (readonly [name: string, decisive: Decisive])[] = [
   ['r-portbusy', { rule: 'address-in-use', pid: 18042 }],
   ['r-tcpnoopt', { rule: 'tcp-established-in-image', pid: 17980, fd: 4, option: 'tcpEstablished' }],
   ['r-tcpclose', { rule: 'tcp-close-missing', option: 'tcpClose' }],
-  ['r-sjtnotty', { rule: 'tty-nothing-to-inherit', pid: 18159, fd: 0, option: 'orphanPtsMaster' }],
+  ['r-sjtnotty', { rule: 'tty-nothing-to-inherit', pid: 18159, fd: 0 }],
   ['r-lazy', { rule: 'lazy-socket', option: 'lazyPages' }],
   ['v-nopages-r', { rule: 'pages-unreadable', pid: 17757 }],
   ['v-trunc-core-r', { rule: 'image-truncated', path: '/tmp/prov/work/v-trunc-core/core-21950.img' }],
