@@ -7,6 +7,7 @@
 
 namespace frazil {
 
+// Non-blocking, so that signal() can never wait, whatever the counter is.
 Result<Cancel> Cancel::open() noexcept {
   UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) return SysError{errno, "eventfd"};

@@ -17,6 +17,7 @@ Thread& Thread::operator=(Thread&& other) noexcept {
 }
 
 void Thread::join() noexcept {
+  // pthread_join() fails only for a thread that is not joinable or is this one, and neither can be owned here.
   if (!std::exchange(joinable_, false)) return;
   (void)::pthread_join(handle_, nullptr);
 }

@@ -7,7 +7,9 @@
 namespace frazil {
 namespace {
 
+// Beyond it a double skips integers, and a size would silently be another one.
 constexpr double kMaxExact = 9007199254740991.0;  // Number.MAX_SAFE_INTEGER
+// Of an int, which pids, signals and fds are.
 constexpr uint64_t kMaxInt = 0x7fffffff;
 
 }  // namespace

@@ -24,8 +24,8 @@ std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, con
 // Borrowed: valid until JavaScript runs again.
 std::optional<std::span<const std::byte>> to_bytes(const Napi::Value& value, const char* wanted);
 
-// The property of an object that may lack it. undefined, null and "no object at all" all read as undefined: empty values
-// do, in node-addon-api.
+// The property of an object that may lack it. undefined, null and "no object at all" all read as undefined: empty
+// values do, in node-addon-api.
 Napi::Value property(const Napi::Value& object, const char* name);
 // `undefined` gives the default.
 std::optional<uint64_t> to_unsigned_or(const Napi::Value& value, uint64_t otherwise, const char* wanted);

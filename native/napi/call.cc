@@ -19,6 +19,7 @@ Napi::Value failure(Napi::Env env, SysError error) {
 
 Napi::Value new_bytes(Napi::Env env, std::span<const std::byte> bytes) {
   auto array = Napi::Uint8Array::New(env, bytes.size());
+  // Empty while the environment ends; bytes.data() may be null when there are none, and memcpy() must not see either.
   if (array.IsEmpty() || bytes.empty()) return array;
   std::memcpy(array.Data(), bytes.data(), bytes.size());
   return array;

@@ -1,11 +1,12 @@
 #pragma once
 
-// An environment that is being terminated refuses most calls, from one moment to the next and in the middle of our code:
-// getters, calls and the making of functions, typed arrays and handles give empty values. To pass an empty value on is
-// harmless. To call a method on one is fatal (node-addon-api then asks a null environment for its last error), and the
-// memory of an empty typed array is a null pointer. So: no chains of `.Get().Get()`, test for IsObject() and the like
-// first (an empty value is none of them), return `{}` rather than `value.Env().Undefined()`. These functions and those of
-// args.h keep to that. test/integration/addon/worker-teardown.test.ts finds who does not.
+// An environment that is being terminated refuses most calls, from one moment to the next and in the middle of our
+// code: getters, calls and the making of functions, typed arrays and handles give empty values. To pass an empty
+// value on is harmless. To call a method on one is fatal (node-addon-api then asks a null environment for its last
+// error), and the memory of an empty typed array is a null pointer. So: no chains of `.Get().Get()`, test for
+// IsObject() and the like first (an empty value is none of them), return `{}` rather than `value.Env().Undefined()`.
+// These functions and those of args.h keep to that. test/integration/addon/worker-teardown.test.ts finds who does
+// not.
 
 #include <napi.h>
 

@@ -1,4 +1,8 @@
 // Processes: started, watched and signalled by pidfd, beside libuv's own children and without touching them.
+//
+// libuv learns of its children's ends by SIGCHLD and then asks waitpid() for each pid that it started; ours are never
+// among them. We ask waitid(P_PIDFD) for exactly one of ours and install no handler. So both may live in one process,
+// and a tree that CRIU restored as our child (rst_sibling) is reaped here although no call of ours started it.
 
 #include "napi/args.h"
 #include "napi/bindings.h"
@@ -65,6 +69,7 @@ Napi::Value spawn(const Napi::CallbackInfo& info) {
   return view;
 }
 
+// Reaps. The duplicate of the pidfd is closed on the job's thread, before the promise settles.
 class WaitChildJob final : public Job {
  public:
   explicit WaitChildJob(UniqueFd pidfd) noexcept : pidfd_(std::move(pidfd)) {}
@@ -93,6 +98,7 @@ class WaitChildJob final : public Job {
   Result<ExitStatus> ended_ = ExitStatus(Exited{0});
 };
 
+// Only watches: whose child it is does not matter.
 class WaitExitJob final : public Job {
  public:
   explicit WaitExitJob(UniqueFd pidfd) noexcept : pidfd_(std::move(pidfd)) {}

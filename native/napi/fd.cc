@@ -1,3 +1,7 @@
+// Three guards lie between JavaScript and a wrong number: the type tag (the object is one of ours), the UniqueFd
+// inside (it is not spent), and fcntl(F_GETFD) on what is adopted (the number is open). docs/adr/0001-fd-handles.md
+// has the reasons.
+
 #include "napi/fd.h"
 
 #include <fcntl.h>

@@ -4,6 +4,7 @@
 
 namespace frazil {
 
+// No length is checked here: the kernel wrote these headers, not the peer.
 std::vector<UniqueFd> take_fds(msghdr& message) noexcept {
   std::vector<UniqueFd> fds;
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {

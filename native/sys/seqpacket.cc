@@ -1,3 +1,8 @@
+// One protobuf message is one packet, in both directions (criu/cr-service.c). CRIU itself reads into a buffer that it
+// sizes by peeking; so do we, because an answer has no upper limit in its schema. Sending never waits: CRIU takes
+// requests one at a time and our side never has two under way, so a full socket means that something is wrong and the
+// caller should hear it.
+
 #include "sys/seqpacket.h"
 
 #include <sys/socket.h>

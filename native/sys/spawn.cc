@@ -1,3 +1,10 @@
+// posix_spawn(), because it neither copies Node's page tables (fork() of a process with a large heap takes
+// milliseconds and doubles its committed memory) nor lets our code run in the child between vfork() and exec(), where
+// almost nothing is safe. Rejected: libuv's uv_spawn(), which reaps the child itself and cannot place fds at numbers;
+// clone3(CLONE_PIDFD), which saves one system call and needs all of what posix_spawn() does written again.
+//
+// The one thing it lacks is a pidfd before glibc 2.39; the child stays unreaped until we have opened ours.
+
 #include "sys/spawn.h"
 
 #include <fcntl.h>
