@@ -37,7 +37,7 @@ export async function openLogFile(request: LogRequest): Promise<LogFile> {
   const { logPath } = request;
   if (logPath === undefined) return printedLog(request);
   if (!logPath.includes('/')) return { name: logPath, finish: async () => {} };
-  return await linkedLog(request, resolve(request.workDir, logPath));
+  return linkedLog(request, resolve(request.workDir, logPath));
 }
 
 // Unique, so that a log that lies there from another run is not touched.
@@ -91,5 +91,5 @@ async function makeWritable(path: string): Promise<void> {
 
 async function textOf(path: string): Promise<string> {
   // A verb that failed before CRIU opened its log has none.
-  return await readFile(path, 'utf8').catch(() => '');
+  return readFile(path, 'utf8').catch(() => '');
 }

@@ -70,7 +70,7 @@ export const RULES: readonly Rule[] = [
     option: 'cpu-cap',
     words: ['dump', 'restore', 'cpuinfo'],
     because: '--cpu-cap=none cannot be said over RPC',
-    applies: (settings) => settings.get('cpu-cap')?.values.some((value) => value?.includes('none')) === true,
+    applies: (settings) => (settings.get('cpu-cap')?.values ?? []).some((value) => value?.includes('none') === true),
   },
 ];
 

@@ -29,7 +29,9 @@ export class Terminal {
   }
 
   get columns(): number {
-    return this.#streams.stderr.columns ?? DEFAULT_COLUMNS;
+    const { columns = 0 } = this.#streams.stderr;
+    // A terminal that nobody has told its size says 0.
+    return columns > 0 ? columns : DEFAULT_COLUMNS;
   }
 
   /** A line of the result. */

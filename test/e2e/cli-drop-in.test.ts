@@ -68,15 +68,15 @@ async function outcome(ran: Ran, target: Target, cwd: string): Promise<Outcome> 
 }
 
 async function dumping(program: ProgramName, line: Arguments, env?: Record<string, string>): Promise<Outcome> {
-  return await withTarget(async (target, cwd) => {
+  return withTarget(async (target, cwd) => {
     const place = { cwd, pid: target.pid };
     const ran = await runProgram(program, words(line, place), { cwd, env: env ?? {} });
-    return await outcome(ran, target, cwd);
+    return outcome(ran, target, cwd);
   });
 }
 
 async function restoring(program: ProgramName, line: Arguments, prepare?: (place: Place) => void): Promise<Outcome> {
-  return await withTarget(async (target, cwd) => {
+  return withTarget(async (target, cwd) => {
     const pids = target.tree();
     const place = { cwd, pid: target.pid };
     await runProgram('criu', ['dump', '-t', String(target.pid), '-D', 'images'], { cwd });
@@ -86,9 +86,15 @@ async function restoring(program: ProgramName, line: Arguments, prepare?: (place
     const ran = await runProgram(program, argv, { cwd });
     // The stop signal is on its way when the command ends.
     if (argv.includes('-s')) await until('the tree is stopped', () => stateOf(target.pid) === 'T');
-    return await outcome(ran, target, cwd);
+    return outcome(ran, target, cwd);
   });
 }
+
+const answers = (target: Target): Promise<boolean> =>
+  target.ask('pid').then(
+    () => true,
+    () => false,
+  );
 
 // CRIU blocks every signal before it waits.
 const blocksTerm = (pid = 0): boolean => /^SigBlk:\t.{12}[7f]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -120,6 +126,7 @@ describe('dump', () => {
     ['dump -t PID -D images --file-validation filesize --no-ghost-fiemap --allow-uprobes', true],
     ['dump -t PID -D images --external mnt[]:m -M auto --enable-external-masters', true],
     ['dump -t PID -D images --pidfile p', true],
+    ['dump -t PID -D images --tls --tls-key /nonexistent', true],
     ['dump -d -t PID -D images --weak-sysctls', true],
     ['dump -t PID -D images --action-script /bin/true', true],
     ['dump -t PID -D images --action-script /bin/false', false],
@@ -268,6 +275,7 @@ describe('restore', () => {
         await runProgram('criu', ['dump', '-t', String(target.pid), '-D', 'images'], { cwd });
         await waitGone(pids);
         const running = startProgram(program, ['restore', '-D', 'images', '--pidfile', 'p'], { cwd });
+        await until('the tree answers', () => answers(target));
         await until('it waits for the tree', () =>
           program === 'frazil' ? running.said().includes('waiting') : blocksTerm(running.child.pid),
         );

@@ -1,6 +1,6 @@
 // Help texts, made from the tables that parse: the option tables for CRIU's flags, OWN_OPTIONS for ours.
 
-import { helpText } from '../../options/flags.js';
+import { type FlagSpec, flagsFor } from '../../options/flags.js';
 import type { Operation } from '../../options/types.js';
 import { EXIT } from '../exit-code.js';
 import { CRIU_COMMANDS, type CriuWord, isCriuWord, isOwnCommand } from '../parse/command-line.js';
@@ -86,7 +86,7 @@ function criuHelp(word: CriuWord, columns: number): string {
   const flags =
     operation === undefined
       ? ['  Done by CRIU itself with its own options: see criu(8).']
-      : [helpText(operation, columns)];
+      : flagLines(operation, columns);
   return [
     `Usage: ${USAGES[word] ?? `frazil ${word} [OPTIONS]`}`,
     '',
@@ -95,10 +95,36 @@ function criuHelp(word: CriuWord, columns: number): string {
     '',
     'Options:',
     ...flags,
+    'Every other option of criu 4.2 is taken too, as CRIU takes it.',
     '',
     'Options of Frazil:',
     ...optionLines(OWN_OPTIONS, columns),
   ].join('\n');
+}
+
+// Where the command line says it otherwise than the API.
+const TEXTS: Partial<Record<string, string>> = {
+  '--config': 'A file of options, one a line without dashes; the command line wins over it',
+  '--no-default-config': 'Do not read /etc/criu/default.conf and $HOME/.criu/default.conf',
+  '--log-file': 'Path of the log, from the work directory; without it, warnings and errors go to stderr',
+  '--display-stats': "Print CRIU's statistics",
+  '--action-script': 'A script that CRIU runs at every notify script',
+};
+
+/** A switch that is off when nothing is said needs no "default: off". */
+const SELF_EVIDENT: ReadonlySet<string | undefined> = new Set([undefined, 'off', 'none']);
+
+function flagLines(operation: Operation, columns: number): readonly string[] {
+  return table(flagsFor(operation).map(flagRow), columns);
+}
+
+function flagRow(spec: FlagSpec): readonly string[] {
+  const [first = '', short] = spec.flags;
+  // CRIU has only the negative one of this.
+  const long = first === '--default-config' ? '--no-default-config' : first;
+  const value = spec.argument === undefined ? '' : spec.argumentOptional ? `[=${spec.argument}]` : ` ${spec.argument}`;
+  const text = TEXTS[long] ?? (SELF_EVIDENT.has(spec.default) ? spec.text : `${spec.text} (default: ${spec.default})`);
+  return [`  ${short === undefined ? '    ' : `${short}, `}${long}${value}`, text];
 }
 
 function ownHelp(word: OwnCommand, columns: number): string {

@@ -5,11 +5,10 @@ import { listBench, renderCatalog } from '../../bench/catalog.js';
 import { progressLine } from '../../bench/progress.js';
 import { renderTable } from '../../bench/table.js';
 import { size } from '../../options/values.js';
-import type { Context } from '../context.js';
+import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { lastValue, type Settings } from '../parse/settings.js';
 import { UsageError } from '../usage-error.js';
-import type { OwnInvocation } from './own.js';
 import { settling } from './shared.js';
 
 /** 0 when every peer delivered the right bytes, 1 when one did not. */

@@ -4,10 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check } from '../../criu/ask.js';
-import type { Context } from '../context.js';
+import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { openLogFile } from '../log-file.js';
-import type { Invocation } from './criu.js';
 import { directories } from './directories.js';
 import { asked, collected, loggedAt } from './shared.js';
 

@@ -1,10 +1,9 @@
 // cpuinfo dump and check.
 
 import { cpuinfoCheck, cpuinfoDump } from '../../criu/ask.js';
-import type { Context } from '../context.js';
+import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { openLogFile } from '../log-file.js';
-import type { Invocation } from './criu.js';
 import { directories } from './directories.js';
 import { asked, collected, loggedAt } from './shared.js';
 

@@ -1,18 +1,12 @@
 // A command of CRIU's: its configuration files and its consistency rules first, then the way that route() chose.
 
 import { readConfiguration } from '../config.js';
-import type { Context } from '../context.js';
+import type { Context, Invocation } from '../context.js';
 import type { CriuCommand } from '../parse/command-line.js';
 import { inconsistency } from '../parse/consistency.js';
 import { lastValue, type Settings, settle } from '../parse/settings.js';
 import { type Route, route } from '../route.js';
 import { UsageError } from '../usage-error.js';
-
-/** What our verbs get: the command with all that configuration files add to it. */
-export interface Invocation {
-  readonly command: CriuCommand;
-  readonly settings: Settings;
-}
 
 /** Resolves with the exit status. */
 export async function runCriu(command: CriuCommand, context: Context): Promise<number> {
@@ -27,11 +21,11 @@ export async function runCriu(command: CriuCommand, context: Context): Promise<n
   if (isVerbose(settings, context)) sayWay(command, way, context);
   if (way.kind === 'criu') {
     const { handOver } = await import('../hand-over.js');
-    return await handOver(command, settings, context);
+    return handOver(command, settings, context);
   }
   // Its content is in the settings; CRIU itself would read it under other rules.
   delete process.env['CRIU_CONFIG_FILE'];
-  return await perform(way.operation, { command, settings }, context);
+  return perform(way.operation, { command, settings }, context);
 }
 
 async function perform(
@@ -41,15 +35,15 @@ async function perform(
 ): Promise<number> {
   switch (operation) {
     case 'dump':
-      return await (await import('./dump.js')).runDump(invocation, context);
+      return (await import('./dump.js')).runDump(invocation, context);
     case 'preDump':
-      return await (await import('./dump.js')).runPreDump(invocation, context);
+      return (await import('./dump.js')).runPreDump(invocation, context);
     case 'restore':
-      return await (await import('./restore.js')).runRestore(invocation, context);
+      return (await import('./restore.js')).runRestore(invocation, context);
     case 'check':
-      return await (await import('./check.js')).runCheck(invocation, context);
+      return (await import('./check.js')).runCheck(invocation, context);
     default:
-      return await (await import('./cpuinfo.js')).runCpuinfo(invocation, context);
+      return (await import('./cpuinfo.js')).runCpuinfo(invocation, context);
   }
 }
 

@@ -1,13 +1,12 @@
 // doctor: the report as a table with remedies; the status says whether anything blocks.
 
 import { type DoctorOptions, type DoctorReport, doctor } from '../../criu/doctor/doctor.js';
-import type { Context } from '../context.js';
+import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { collect, ValueError } from '../parse/collect.js';
 import type { Settings } from '../parse/settings.js';
 import { doctorLines } from '../print/doctor.js';
 import { UsageError } from '../usage-error.js';
-import type { OwnInvocation } from './own.js';
 
 /** 0 when nothing blocks, 3 when the machine does, 1 when only the tree does. */
 export async function runDoctor({ settings, operands }: OwnInvocation, context: Context): Promise<number> {

@@ -7,14 +7,13 @@ import type { CaptureProgress } from '../../criu/progress.js';
 import { type ImagesDirectory, imagesDirectory } from '../../criu/target.js';
 import { readDumpStats } from '../../images/stats.js';
 import type { CommonOptions } from '../../options/types.js';
-import type { Context } from '../context.js';
+import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { follow } from '../follow.js';
 import { openLogFile } from '../log-file.js';
 import type { Collected } from '../parse/collect.js';
 import { dumpStatistics } from '../print/statistics.js';
 import { captureSummary } from '../print/summary.js';
-import type { Invocation } from './criu.js';
 import { type Directories, directories } from './directories.js';
 import { type Asked, asked, collected, loggedAt, settling } from './shared.js';
 
@@ -33,21 +32,13 @@ export async function runDump(invocation: Invocation, context: Context): Promise
     dump(pid, { ...options, ...common, ...loggedAt(found), ...(absorb === undefined ? {} : { absorb }) });
   const stays = options.leaveRunning === true ? 'running' : 'killed';
   const later = options.leaveStopped === true ? 'stopped' : stays;
-  return await runCapture(
-    { start, found, later, verb: 'Dumped', displayStats: displayStats === true },
-    invocation,
-    context,
-  );
+  return runCapture({ start, found, later, verb: 'Dumped', displayStats: displayStats === true }, invocation, context);
 }
 
 export async function runPreDump(invocation: Invocation, context: Context): Promise<number> {
   const found = collected('preDump', invocation, context);
   const start: Start = (pid, common) => preDump(pid, { ...found.options, ...common, ...loggedAt(found) });
-  return await runCapture(
-    { start, found, later: 'running', verb: 'Pre-dumped', displayStats: false },
-    invocation,
-    context,
-  );
+  return runCapture({ start, found, later: 'running', verb: 'Pre-dumped', displayStats: false }, invocation, context);
 }
 
 interface Capture {

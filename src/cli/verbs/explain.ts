@@ -4,10 +4,9 @@ import { text } from 'node:stream/consumers';
 import { explainPath } from '../../criu/explain.js';
 import type { Diagnosis } from '../../errors/diagnosis.js';
 import { type Explanation, explain } from '../../errors/explain.js';
-import type { Context } from '../context.js';
+import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { UsageError } from '../usage-error.js';
-import type { OwnInvocation } from './own.js';
 
 /** 0 when a cause was found, 1 when there is none. */
 export async function runExplain({ operands }: OwnInvocation, { terminal, preferences }: Context): Promise<number> {

@@ -1,23 +1,18 @@
 // The commands that CRIU does not have.
 
-import type { Context } from '../context.js';
+import type { Context, OwnInvocation } from '../context.js';
 import type { CommandLine } from '../parse/command-line.js';
-import { type Settings, settle } from '../parse/settings.js';
-
-export interface OwnInvocation {
-  readonly settings: Settings;
-  readonly operands: readonly string[];
-}
+import { settle } from '../parse/settings.js';
 
 /** Resolves with the exit status. */
 export async function runOwn(line: Extract<CommandLine, { kind: 'own' }>, context: Context): Promise<number> {
   const invocation: OwnInvocation = { settings: settle(line.occurrences), operands: line.operands };
   switch (line.word) {
     case 'doctor':
-      return await (await import('./doctor.js')).runDoctor(invocation, context);
+      return (await import('./doctor.js')).runDoctor(invocation, context);
     case 'explain':
-      return await (await import('./explain.js')).runExplain(invocation, context);
+      return (await import('./explain.js')).runExplain(invocation, context);
     default:
-      return await (await import('./bench.js')).runBenchCommand(invocation, context);
+      return (await import('./bench.js')).runBenchCommand(invocation, context);
   }
 }

@@ -8,13 +8,12 @@ import { imagesDirectory } from '../../criu/target.js';
 import type { Tree } from '../../criu/tree.js';
 import { readRestoreStats } from '../../images/stats.js';
 import { argumentLine } from '../../options/row.js';
-import type { Context } from '../context.js';
+import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { follow } from '../follow.js';
 import { openLogFile } from '../log-file.js';
 import { restoreStatistics } from '../print/statistics.js';
 import { millis } from '../print/units.js';
-import type { Invocation } from './criu.js';
 import { type Directories, directories } from './directories.js';
 import { asked, collected, loggedAt, settling } from './shared.js';
 

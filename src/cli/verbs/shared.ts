@@ -1,10 +1,9 @@
 // What every verb of ours does with its command line before it starts.
 
 import type { CommonOptions, Operation } from '../../options/types.js';
-import type { Context } from '../context.js';
+import type { Context, Invocation } from '../context.js';
 import { type Collected, collect, ValueError } from '../parse/collect.js';
 import { UsageError } from '../usage-error.js';
-import type { Invocation } from './criu.js';
 
 /** collect(), with its complaints as a UsageError, and a word about every option that the verb has no use for. */
 export function collected<O extends Operation>(

@@ -53,7 +53,7 @@ export function startProgram(name: ProgramName, argv: readonly string[], options
 }
 
 export async function runProgram(name: ProgramName, argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  return await startProgram(name, argv, options).ended;
+  return startProgram(name, argv, options).ended;
 }
 
 function start(
