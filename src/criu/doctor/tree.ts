@@ -67,6 +67,8 @@ async function readTasks(pid: number): Promise<Task[]> {
 
 async function readTask(pid: number): Promise<Task | undefined> {
   const at = `/proc/${pid}`;
+  const namespaces = await readNamespaces(pid);
+  // After the namespaces: a task that has ended before they could be read is then gone or a zombie.
   const stat = parseStat((await textOf(`${at}/stat`)) ?? '');
   if (stat === undefined) return undefined;
   const maps = parseMaps((await textOf(`${at}/maps`)) ?? '');
@@ -75,7 +77,7 @@ async function readTask(pid: number): Promise<Task | undefined> {
     pid,
     stat,
     status: parseFields((await textOf(`${at}/status`)) ?? ''),
-    namespaces: await readNamespaces(pid),
+    namespaces,
     files: await readFiles(pid),
     maps,
     mappedFiles: await readMappedFiles(pid, maps),

@@ -183,6 +183,13 @@ describe('checkTasks()', () => {
     expect(ids(checkTasks, scene(task({ status: merged as ReadonlyMap<string, string> })))).toEqual(expected);
   });
 
+  it('says when a task may not be inspected, but not of a zombie', () => {
+    const namespaces = {};
+    expect(ids(checkTasks, scene(task({ namespaces })))).toEqual(['not-inspectable:limits']);
+    const stat = { ...task().stat, state: 'Z' };
+    expect(ids(checkTasks, scene(task({ namespaces, stat })))).toEqual([]);
+  });
+
   it('blocks on another user without CAP_SYS_RESOURCE only', () => {
     const status = new Map([...task().status, ['Uid', '1000\t1000\t1000\t1000']]) as ReadonlyMap<string, string>;
     const host = { ...scene(task()).host, capabilities: new Set([21]) };
@@ -231,6 +238,15 @@ describe('checkAnonymous()', () => {
 });
 
 describe('checkNamespaces()', () => {
+  it('tells nested namespaces once per task, and nothing about unreadable ones', () => {
+    const root = task();
+    const nested = task({ pid: 8, namespaces: { ...OURS, pid: 'pid:[2]', ipc: 'ipc:[2]', net: 'net:[2]' } });
+    const zombie = task({ pid: 9, namespaces: {} });
+    const found = checkNamespaces(scene(root, { tree: { root, tasks: [root, nested, zombie], ownNamespaces: OURS } }));
+    expect(found).toMatchObject([{ id: 'nested-namespace', pid: 8 }]);
+    expect(found[0]?.title).toContain('(pid, ipc)');
+  });
+
   it('accepts System V memory in an IPC namespace of its own', () => {
     const maps = [{ range: '1-2', shared: true, device: '0:1', inode: 1, path: '/SYSV00000000 (deleted)' }];
     expect(ids(checkNamespaces, scene(task({ maps })))).toEqual(['sysv-shm-outside-ipcns:blocks']);

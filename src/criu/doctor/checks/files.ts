@@ -160,7 +160,8 @@ function isCovered({ id, point }: Mount, mounts: readonly Mount[]): boolean {
 
 /** unshare(CLONE_NEWNS) copies the mounts but leaves the running program on the old one. */
 function foreignProgram({ pid, exe, exeMount, mounts }: Task): Finding[] {
-  if (exeMount === undefined || mounts.length === 0 || mounts.some(({ id }) => id === exeMount)) return [];
+  if (exeMount === undefined || NOT_A_FILE.test(exe) || mounts.length === 0 || mounts.some(({ id }) => id === exeMount))
+    return [];
   return [
     {
       id: 'mapping-mount-unknown',

@@ -14,9 +14,7 @@ export const checkNamespaces: Check = (scene) => [
 ];
 
 function own({ tree: { root, ownNamespaces } }: Scene): Finding[] {
-  const types = NAMESPACES.filter(
-    (type) => root.namespaces[type] !== undefined && root.namespaces[type] !== ownNamespaces[type],
-  );
+  const types = NAMESPACES.filter((type) => differs(root.namespaces[type], ownNamespaces[type]));
   if (types.length === 0) return [];
   return [
     {
@@ -30,16 +28,23 @@ function own({ tree: { root, ownNamespaces } }: Scene): Finding[] {
 }
 
 function nested({ pid, stat, namespaces }: Task, root: Task): Finding[] {
-  return NOT_NESTED.filter((type) => namespaces[type] !== undefined && namespaces[type] !== root.namespaces[type]).map(
-    (type) => ({
+  // Unreadable ones (a zombie, a task that may not be inspected) say nothing. One finding per task: a container has them all.
+  const types = NOT_NESTED.filter((type) => differs(namespaces[type], root.namespaces[type])).join(', ');
+  if (types === '') return [];
+  return [
+    {
       id: 'nested-namespace',
       severity: 'blocks',
-      title: `Process ${pid} (${stat.name}) lives in its own ${type} namespace, below the root of the tree`,
+      title: `Process ${pid} (${stat.name}) lives in namespaces of its own (${types}), below the root of the tree`,
       neededFor: 'dump',
-      remedy: `Dump from the process that owns that namespace on: CRIU carries ${type} namespaces only for a whole tree`,
+      remedy: `Dump from the process that owns them on: CRIU carries these (${types}) only for a whole tree`,
       pid,
-    }),
-  );
+    },
+  ];
+}
+
+function differs(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && other !== undefined && one !== other;
 }
 
 function sysvMemory({ pid, maps, namespaces }: Task, { tree }: Scene): Finding[] {

@@ -8,6 +8,7 @@ import type { Task } from '../tree.js';
 export const checkTasks: Check = (scene) => [
   ...session(scene),
   ...scene.tree.tasks.flatMap((task) => [
+    ...hidden(task),
     ...outsideSession(task),
     ...traced(task),
     ...unstoppable(task),
@@ -27,6 +28,21 @@ function session({ tree: { root }, options }: Scene): Finding[] {
       option: HINTS.shellJob,
       pid: root.pid,
     }),
+  ];
+}
+
+/** Without the right to look, a clean report would mean nothing. */
+function hidden({ pid, stat, namespaces }: Task): Finding[] {
+  if (stat.state === 'Z' || Object.keys(namespaces).length > 0) return [];
+  return [
+    {
+      id: 'not-inspectable',
+      severity: 'limits',
+      title: `Process ${pid} (${stat.name}) may not be inspected: its files, mappings and namespaces are unknown`,
+      neededFor: 'this report',
+      remedy: 'Run as root with CAP_SYS_PTRACE, and not in a user namespace below that of the process',
+      pid,
+    },
   ];
 }
 
