@@ -7,7 +7,7 @@ export interface RefusedCase {
   readonly name: string;
   /** Python. */
   readonly program: string;
-  /** Options of the dump, besides networkLock: nftables. */
+  /** Options of the dump. */
   readonly options?: ChosenOptions;
   /** Id of the rule that must decide. */
   readonly rule: string;

@@ -38,9 +38,7 @@ describe('a refused dump', () => {
 
 async function refuse(refusal: RefusedCase, { pid, dir }: Provoked): Promise<RefusedDetail> {
   const to = imagesDirectory(dir.folder('refused'));
-  const failure: unknown = await dump(pid, { to, criu, networkLock: 'nftables', ...refusal.options }).done.catch(
-    (e: unknown) => e,
-  );
+  const failure: unknown = await dump(pid, { to, criu, ...refusal.options }).done.catch((e: unknown) => e);
   if (!CheckpointError.is(failure, 'DUMP_REFUSED')) throw failure;
   const { detail, message } = failure;
   expect(message).toMatch(new RegExp(`^Cannot dump process ${pid}: .+ \\(${to.path}/dump\\.log:\\d+\\)\\. `));
@@ -80,7 +78,7 @@ async function expectHelp(refusal: RefusedCase, { pid, dir }: Provoked): Promise
   const after = await find(refusal, pid, refusal.helps);
   expect(after?.severity ?? 'ok').toBe('ok');
   const to = imagesDirectory(dir.folder('dumped'));
-  const report = await dump(pid, { to, criu, leaveRunning: true, networkLock: 'nftables', ...refusal.helps }).done;
+  const report = await dump(pid, { to, criu, leaveRunning: true, ...refusal.helps }).done;
   expect(report.pid).toBe(pid);
 }
 

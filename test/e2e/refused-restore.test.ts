@@ -168,7 +168,7 @@ describe('a refused restore', () => {
 
 async function checkpoint({ dumped }: RefusedRestore, { pid, dir }: Provoked): Promise<string> {
   const images = dir.folder('images');
-  await dump(pid, { to: imagesDirectory(images), criu, networkLock: 'nftables', ...dumped }).done;
+  await dump(pid, { to: imagesDirectory(images), criu, ...dumped }).done;
   await waitGone([pid]);
   return images;
 }
