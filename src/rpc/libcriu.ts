@@ -17,10 +17,19 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { writeConfigFile } from './config-file.js';
 import { abortedError, expectServed } from './failure.js';
 import { assertConfigFile, assertMemTrack, assertSendable, needsMemTrack } from './guard.js';
-import { libcriuAnswer } from './libcriu-answer.js';
+import { type Ending, libcriuAnswer } from './libcriu-answer.js';
 import { routeOpts } from './libcriu-setters.js';
 import { notificationOf, scriptOf } from './notification.js';
-import type { Answer, CriuVersion, ExchangeOptions, Notification, Request, RequestKind, Session } from './session.js';
+import type {
+  Answer,
+  CriuVersion,
+  ExchangeOptions,
+  ExitStatus,
+  Notification,
+  Request,
+  RequestKind,
+  Session,
+} from './session.js';
 import { SwrkChild, type SwrkOptions } from './swrk-child.js';
 import { type Asked, askCaller } from './verdict.js';
 import { watchAbort } from './watch-abort.js';
@@ -152,19 +161,17 @@ class LibcriuSession implements Session {
     const child = new SwrkChild(this.#options);
     const unwatch = watchAbort(request.kind, options, () => child.terminate());
     try {
-      const { outcome, refusedAt, thrown } = await conversation(call, child, options);
-      this.#assertCalled(outcome, request.kind);
-      const exit = becomesCommand(request, outcome) ? undefined : await child.exited;
-      if (thrown !== undefined) throw thrown.error;
-      const ending = {
-        terminated: child.terminated,
-        stderr: child.stderr.text(),
-        ...(exit === undefined ? {} : { exit }),
-      };
-      return libcriuAnswer<K>(request.kind as K, outcome, {
-        ...ending,
-        ...(refusedAt === undefined ? {} : { refusedAt }),
-      });
+      const talk = await conversation(call, child, options);
+      this.#assertCalled(talk.outcome, request.kind);
+      if (becomesCommand(request, talk.outcome))
+        return libcriuAnswer<K>(request.kind as K, talk.outcome, endingOf(child, talk));
+      const exit = await child.exited;
+      if (talk.thrown !== undefined) throw talk.thrown.error;
+      return libcriuAnswer<K>(request.kind as K, talk.outcome, endingOf(child, talk, exit));
+    } catch (error) {
+      child.socket.close();
+      await child.exited;
+      throw error;
     } finally {
       unwatch();
       this.#printed = { stdout: child.stdout.text(), stderr: child.stderr.text() };
@@ -257,6 +264,15 @@ function refusal(notification: Notification, { verdict, thrown }: Asked): Heard 
   if (verdict.kind === 'refuse') return { refusedAt: scriptOf(notification) };
   if ((verdict.external ?? []).length === 0) return {};
   return { thrown: { error: unavailable('DUMP', 'libcriu cannot answer query-ext-files with resources') } };
+}
+
+function endingOf(child: SwrkChild, { refusedAt }: Talk, exit?: ExitStatus): Ending {
+  return {
+    terminated: child.terminated,
+    stderr: child.stderr.text(),
+    ...(exit === undefined ? {} : { exit }),
+    ...(refusedAt === undefined ? {} : { refusedAt }),
+  };
 }
 
 function withTracking(request: Request): Parameters<typeof routeOpts>[0] {

@@ -21,8 +21,11 @@ export function openSwrk(options: SwrkOptions): Session {
   return new SwrkSession(options);
 }
 
-/** After CRIU's end, how long its last message may still be on the way from the kernel to our thread: microseconds, in truth. */
-const LINGER_MS = 50;
+/**
+ * After CRIU's end, how long its last message may take from the kernel to us. Our thread may have to wait for a CPU that long on a busy
+ * machine (50 ms were seen not to be enough). Only somebody else's hold on the socket makes us wait for all of it.
+ */
+const LINGER_MS = 2000;
 
 class SwrkSession implements Session, Wire {
   readonly kind = 'swrk';

@@ -241,7 +241,7 @@ async function fault(at) {
       // Somebody else holds the socket when CRIU is gone.
       native.spawn({
         file: '/bin/sleep',
-        argv: ['sleep', '2'],
+        argv: ['sleep', '10'],
         env: [],
         fds: [{ fd: socket, as: 3 }],
         newProcessGroup: false,

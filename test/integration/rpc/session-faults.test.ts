@@ -37,7 +37,7 @@ async function withTarget(body: (opts: CriuOpts, pid: number) => Promise<void>):
 }
 
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
+  return promise.then(
     (value) => expect.unreachable(`resolved with ${JSON.stringify(value)}`),
     (error: unknown) => error,
   );
@@ -164,7 +164,7 @@ describe('a CRIU that says nothing', () => {
       await until('it is silent', () => session.stderr().includes('silence'));
       abort.abort();
       expect(await asked).toMatchObject({ kind: 'hung-up', terminated: true });
-      expect(taskOf(pid)?.state).toBe('S');
+      await until('the target runs on', () => taskOf(pid)?.state === 'S');
     });
   });
 
@@ -191,7 +191,7 @@ describe('notifications', () => {
       expect(seen).toContainEqual({ kind: 'unknown', script: 'pre-teleport' });
       await using silent = open({ script: 'pre-teleport' });
       expect(await silent.exchange(dump)).toMatchObject({ kind: 'served' });
-      expect(taskOf(pid)?.state).toBe('S');
+      await until('the target runs on', () => taskOf(pid)?.state === 'S');
     });
   });
 
@@ -238,7 +238,7 @@ describe('pre-dumps', () => {
       const dump = { kind: 'DUMP', opts: { ...opts, leave_running: true, track_mem: true } } as const;
       expect(await session.exchange(dump)).toMatchObject({ kind: 'served' });
       await expect(session.exchange({ kind: 'PRE_DUMP', opts })).rejects.toThrow('the session is spent');
-      expect(taskOf(pid)?.state).toBe('S');
+      await until('the target runs on', () => taskOf(pid)?.state === 'S');
     });
   });
 });
