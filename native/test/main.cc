@@ -8,5 +8,10 @@ int main() {
   frazil::test_messages(tests);
   frazil::test_splice(tests);
   frazil::test_processes(tests);
+  frazil::test_page_receive(tests);
+  frazil::test_page_chain(tests);
+  frazil::test_page_failure(tests);
+  frazil::test_page_map(tests);
+  frazil::test_page_random(tests);
   return tests.conclude();
 }
