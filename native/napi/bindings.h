@@ -11,6 +11,7 @@ void define_files(Napi::Env env, Napi::Object exports);
 void define_children(Napi::Env env, Napi::Object exports);
 void define_libcriu(Napi::Env env, Napi::Object exports);
 void define_pages(Napi::Env env, Napi::Object exports);
+void define_verify(Napi::Env env, Napi::Object exports);
 // Only with FRAZIL_TESTS: native/test/count_job.cc.
 void define_tests(Napi::Env env, Napi::Object exports);
 

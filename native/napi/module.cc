@@ -19,6 +19,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_children(env, exports);
   define_libcriu(env, exports);
   define_pages(env, exports);
+  define_verify(env, exports);
 #ifdef FRAZIL_TESTS
   define_tests(env, exports);
 #endif

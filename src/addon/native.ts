@@ -158,10 +158,19 @@ export interface NativePageSink {
   counters(): SinkCounters;
 }
 
+/** A pages file that is shorter than its pagemap says, or a pagemap that is none. */
+export interface BadImage {
+  readonly name: string;
+  readonly expectedBytes?: number;
+  readonly actualBytes?: number;
+}
+
 export interface Native {
   readonly Fd: NativeFdClass;
 
   readonly PageSink: new (options: NativePageSinkOptions) => NativePageSink;
+  /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */
+  verifyPages(directory: Fd, names: readonly string[]): NativeJob<BadImage | undefined>;
   /** The root of a tmpfs mounted nowhere; EPERM without CAP_SYS_ADMIN. */
   privateTmpfs(): Fd;
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { SinkFailure, SinkReception } from '../addon/page-sink.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { explain } from '../errors/explain.js';
 import { refused } from '../errors/refused.js';
 import { criuDied } from '../rpc/failure.js';
 import type { Answer } from '../rpc/session.js';
@@ -29,11 +30,12 @@ export async function captureFailed(failed: FailedCapture): Promise<unknown> {
   }
   const sink = sinkError(failed);
   if (sink !== undefined) return sink;
-  if (answer.kind === 'hung-up') {
-    return criuDied(answer, { request: plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP', pid, imagesDir });
-  }
   const logFile = join(failed.workDir, plan.logFile);
   const log = await readFile(logFile, 'utf8').catch(() => '');
+  if (answer.kind === 'hung-up') {
+    const request = plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP';
+    return criuDied(answer, { request, pid, imagesDir, logFile, causes: explain(log).causes });
+  }
   const refusal = answer.kind === 'refused' ? answer : undefined;
   return refused(plan.verb, { pid, imagesDir, logFile, log, stderr: failed.stderr, answer: refusal });
 }

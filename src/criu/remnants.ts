@@ -1,5 +1,6 @@
-// What a CRIU that died in the middle of a restore leaves: tasks that are half made, some of them our children. CRIU kills them when
-// it fails, but not when it is killed. They are known by the pids of the checkpoint that were free before.
+// What a restore that failed leaves. A CRIU that fails kills the tasks that it has made, but the root is our child, and stays a
+// zombie until we have reaped it; a CRIU that was killed leaves them half made. They are known by the pids of the checkpoint that
+// were free before.
 
 import { existsSync } from 'node:fs';
 import { pidfdOpen, waitChild } from '../addon/children.js';

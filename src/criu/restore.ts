@@ -4,8 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import type { Diagnosis } from '../errors/diagnosis.js';
+import { explain } from '../errors/explain.js';
 import { refused } from '../errors/refused.js';
 import { holdsCheckpoint, openDirectory } from '../images/staging.js';
+import { verifyImages } from '../images/verify.js';
 import { type EncodedOptions, encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import { writeConfigFile } from '../rpc/config-file.js';
@@ -74,9 +77,10 @@ async function run(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree
   if (work.signal.aborted) throw aborted(plan, work.signal);
   const { path } = await locate({ criu: plan.criu });
   if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
-  await waitForPids(plan.imagesDir, work.signal);
   const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
   using images = await openDirectory(plan.imagesDir);
+  await verifyImages(plan.imagesDir, images, work.signal);
+  await waitForPids(plan.imagesDir, work.signal);
   using directory = await openDirectory(workDir);
   const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: directory.number });
   await using config = await writeConfigFile(encoded);
@@ -104,7 +108,7 @@ async function run(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree
     return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
   }
   seen.terminal()?.close();
-  if (answer.kind === 'hung-up') await remnants.clear(seen.rootPid());
+  if (answer.kind !== 'served') await remnants.clear(seen.rootPid());
   throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr() });
 }
 
@@ -148,8 +152,8 @@ async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): P
     await tree.exited;
   }
   if (work.signal.aborted) return aborted(plan, work.signal);
-  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir });
   const log = await readFile(logFile, 'utf8').catch(() => '');
+  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir, ...heard(log, logFile) });
   return refused('restore', {
     imagesDir,
     log,
@@ -157,6 +161,11 @@ async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): P
     stderr,
     answer: answer.kind === 'refused' ? answer : undefined,
   });
+}
+
+// The last thing that a CRIU that crashed has logged is often why.
+function heard(log: string, logFile: string): { readonly logFile: string; readonly causes: readonly Diagnosis[] } {
+  return { logFile, causes: explain(log).causes };
 }
 
 function aborted({ imagesDir }: RestorePlan, signal: AbortSignal): CheckpointError<'ABORTED'> {

@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import type { Diagnosis } from '../errors/diagnosis.js';
 import type { Answer, ExitStatus, HungUp, Refused, RequestKind, Served } from './session.js';
 
 export interface Asked {
@@ -10,6 +11,9 @@ export interface Asked {
   readonly signal?: AbortSignal | undefined;
   readonly pid?: number;
   readonly imagesDir?: string;
+  /** Of a CRIU that died: what its log says, where there is one. */
+  readonly logFile?: string;
+  readonly causes?: readonly Diagnosis[];
 }
 
 /**
@@ -43,7 +47,8 @@ export function abortedError({ request, signal, pid, imagesDir }: Asked): Checkp
 }
 
 /** CRIU_DIED with how it ended and the last line it printed. */
-export function criuDied(answer: HungUp, { request, pid, imagesDir }: Asked): CheckpointError<'CRIU_DIED'> {
+export function criuDied(answer: HungUp, asked: Asked): CheckpointError<'CRIU_DIED'> {
+  const { request, pid, imagesDir, logFile, causes } = asked;
   const lines = answer.stderr.trimEnd().split('\n');
   const said = lines.at(-1) ?? '';
   const text = `Cannot finish ${request}: CRIU ${endedHow(answer.exit)} without an answer${said === '' ? '' : `. It said "${said}"`}`;
@@ -52,6 +57,8 @@ export function criuDied(answer: HungUp, { request, pid, imagesDir }: Asked): Ch
     ...exitDetail(answer.exit),
     ...(pid === undefined ? {} : { pid }),
     ...(imagesDir === undefined ? {} : { imagesDir }),
+    ...(logFile === undefined ? {} : { logFile }),
+    ...(causes === undefined ? {} : { causes }),
     ...(answer.stderr === '' ? {} : { stderr: answer.stderr }),
   });
 }
