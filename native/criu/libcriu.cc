@@ -82,8 +82,8 @@ int ask(const char* action, int pid) noexcept {
   UniqueFd terminal;
   if (std::strcmp(action, "orphan-pts-master") == 0) terminal = orphan_terminal(conversation->library);
   const std::array<int, 1> fds{terminal.get()};
-  const auto sent = send_message(conversation->channel.get(), message,
-                                 terminal ? std::span<const int>(fds) : std::span<const int>());
+  const auto sent =
+      send_message(conversation->channel.get(), message, terminal ? std::span<const int>(fds) : std::span<const int>());
   if (!sent.ok()) return -ECANCELED;
   const auto reply = receive_message(conversation->channel.get(), conversation->cancel);
   if (!reply.ok() || !reply.value() || reply.value()->bytes.size() != 1) return -ECANCELED;

@@ -36,17 +36,17 @@ struct LibcriuCall {
 
 enum class LibcriuEnd {
   returned,
-  no_library,       // dlopen() failed
-  no_symbol,        // `symbol` is not in this libcriu
-  setter_failed,    // `symbol` returned `value`
-  busy,             // another call of this process is under way
+  no_library,     // dlopen() failed
+  no_symbol,      // `symbol` is not in this libcriu
+  setter_failed,  // `symbol` returned `value`
+  busy,           // another call of this process is under way
 };
 
 struct LibcriuOutcome {
   LibcriuEnd end = LibcriuEnd::returned;
-  int value = 0;          // what the call, or the setter, returned
-  int error = 0;          // errno after it: CRIU's cr_errno
-  std::string symbol;     // or dlerror()'s text for no_library
+  int value = 0;       // what the call, or the setter, returned
+  int error = 0;       // errno after it: CRIU's cr_errno
+  std::string symbol;  // or dlerror()'s text for no_library
   std::vector<bool> features;
 };
 
