@@ -63,11 +63,19 @@ function printedLog({ word, workDir, level = WARNINGS, terminal }: LogRequest): 
 const OF_OUR_SOCKET = /page-xfer: Unable to set TCP_/;
 
 // What CRIU found worth a warning although it went well. The errors that it prints then (a limit that it could not raise) mean nothing.
+// It warns once per task; here one line stands for all that differ in numbers only.
 function sayWarnings(log: string, terminal: Terminal): void {
+  const kinds = new Map<string, { readonly line: string; count: number }>();
   for (const [index, line] of log.split('\n').entries()) {
     if (parseLogLine(line, index + 1).level !== 'warning' || OF_OUR_SOCKET.test(line)) continue;
-    terminal.say(line.replace(/^\([\d.]+\) */, ''));
+    const shown = line.replace(/^\([\d.]+\) */, '');
+    const kind = shown.replace(/\d+/g, 'N');
+    const seen = kinds.get(kind) ?? { line: shown, count: 0 };
+    seen.count += 1;
+    kinds.set(kind, seen);
   }
+  for (const { line, count } of kinds.values())
+    terminal.say(count === 1 ? line : `${line} (and ${count - 1} more like it)`);
 }
 
 // CRIU writes through a link, so the log is where the user wants it from its first line on.

@@ -40,11 +40,16 @@ function findingRows({
   fd,
   path,
 }: Finding): readonly (readonly string[])[] {
-  const where = [
-    ...(pid === undefined ? [] : [`pid ${pid}`]),
-    ...(fd === undefined ? [] : [`fd ${fd}`]),
-    ...(path === undefined ? [] : [path]),
-  ].join(', ');
+  const place = [
+    ...(pid === undefined ? [] : [{ known: String(pid), text: `pid ${pid}` }]),
+    ...(fd === undefined ? [] : [{ known: `fd ${fd}`, text: `fd ${fd}` }]),
+    ...(path === undefined ? [] : [{ known: path, text: path }]),
+  ];
+  // Most titles say it already.
+  const where = place
+    .filter(({ known }) => !title.includes(known))
+    .map(({ text }) => text)
+    .join(', ');
   const remedies = remedy ?? (option === undefined ? undefined : `Pass ${option.flag}`);
   return [
     [WORDS[severity], where === '' ? title : `${title} (${where})`],

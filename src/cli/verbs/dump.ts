@@ -1,5 +1,6 @@
 // dump and pre-dump: from collected options to the verb, and from its report to what is printed.
 
+import { resolve } from 'node:path';
 import { type CaptureReport, dump } from '../../criu/dump.js';
 import type { Operation } from '../../criu/operation.js';
 import { preDump } from '../../criu/pre-dump.js';
@@ -65,13 +66,19 @@ async function runCapture(plan: Capture, { command }: Invocation, context: Conte
     const report = await follow(run, context);
     await log.finish('done');
     if (plan.displayStats) await sayStatistics(report, context);
-    if (context.preferences.json) context.terminal.printJson({ ...report, tree: later });
+    if (context.preferences.json) context.terminal.printJson({ ...lasting(report, found), tree: later });
     else if (!context.preferences.quiet) context.terminal.say(captureSummary(verb, report, later));
     return EXIT.done;
   } catch (error) {
     await log.finish('failed');
     throw error;
   }
+}
+
+// A log that nobody asked for is gone after a success.
+function lasting(report: CaptureReport, { logPath }: Collected<'dump' | 'preDump'>): Partial<CaptureReport> {
+  const { logFile, ...others } = report;
+  return logPath === undefined ? others : { ...others, logFile: resolve(report.workDir, logPath) };
 }
 
 function common(place: Directories, logFile: string, context: Context): Common {
