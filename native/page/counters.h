@@ -18,10 +18,10 @@ struct Counters {
   std::atomic<uint64_t> zero_pages{0};      // present, all zero
   std::atomic<uint64_t> sparse_pages{0};    // zero pages that take no space in the file
   std::atomic<uint64_t> deduplicated_pages{0};
-  std::atomic<uint64_t> cpu_ns{0};          // of the sink's own threads
-  std::atomic<uint64_t> stall_ns{0};        // the receiver waited for a free pipe: the copying threads are the bottleneck
+  std::atomic<uint64_t> cpu_ns{0};    // of the sink's own threads
+  std::atomic<uint64_t> stall_ns{0};  // the receiver waited for a free pipe: the copying threads are the bottleneck
 
-  void add(std::atomic<uint64_t> Counters::*counter, uint64_t n) noexcept {
+  void add(std::atomic<uint64_t> Counters::* counter, uint64_t n) noexcept {
     (this->*counter).fetch_add(n, std::memory_order_relaxed);
   }
 };

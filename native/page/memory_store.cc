@@ -97,7 +97,8 @@ Result<void> MemoryStore::put(unsigned worker, const Payload& payload, Image& im
     left -= moved.value();
   }
   const auto& rest = payload.rest;
-  if (auto written = pwrite_full(stripe.file.get(), rest.data(), rest.size(), stripe.used + payload.piped); !written.ok()) {
+  if (auto written = pwrite_full(stripe.file.get(), rest.data(), rest.size(), stripe.used + payload.piped);
+      !written.ok()) {
     return written;
   }
   note(stripe, payload, image);
@@ -162,7 +163,8 @@ Result<void> MemoryStore::write_piece(Stripe& stripe, const Piece& piece, const 
     {
       const Mapping view(stripe.file.get(), at, bytes, PROT_READ);
       if (!view.ok()) return SysError{errno, "mmap"};
-      if (auto written = write_sparse(file, piece.offset + done, view.pages(), counters_); !written.ok()) return written;
+      if (auto written = write_sparse(file, piece.offset + done, view.pages(), counters_); !written.ok())
+        return written;
     }
     done += bytes;
     give_back(stripe, at + bytes);
@@ -175,8 +177,8 @@ void MemoryStore::give_back(Stripe& stripe, uint64_t done) noexcept {
   const uint64_t end = done / kWindow * kWindow;
   if (end == stripe.given_back) return;
   // A refusal is late memory, not lost data: the file goes when all is written.
-  (void)::fallocate(stripe.file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(stripe.given_back),
-                    static_cast<off_t>(end - stripe.given_back));
+  (void)::fallocate(stripe.file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    static_cast<off_t>(stripe.given_back), static_cast<off_t>(end - stripe.given_back));
   stripe.given_back = end;
 }
 

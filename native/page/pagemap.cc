@@ -213,7 +213,8 @@ Result<Pagemap> read_pagemap(int directory, const std::string& name) noexcept {
   if (!file) return SysError{errno, "openat"};
   struct stat status;
   if (::fstat(file.get(), &status) == -1) return SysError{errno, "fstat"};
-  if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) > kMaxFileBytes) return SysError{EBADMSG, "read"};
+  if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) > kMaxFileBytes)
+    return SysError{EBADMSG, "read"};
   return read_pagemap(file.get());
 }
 

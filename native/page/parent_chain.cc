@@ -78,7 +78,8 @@ Result<ParentChain::Image> ParentChain::load(int directory, const std::string& n
     if ((entry.flags & kPresent) != 0) offset += entry.pages;
   }
   if (writable) {
-    image.pages = UniqueFd(::openat(directory, pages_name(image.map.pages_id).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    image.pages =
+        UniqueFd(::openat(directory, pages_name(image.map.pages_id).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     if (!image.pages) return SysError{errno, "openat"};
   }
   return image;

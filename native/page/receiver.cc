@@ -23,7 +23,8 @@ bool is_broken(SysError error) noexcept {
 }  // namespace
 
 Failure Receiver::system(SysError error) const noexcept {
-  return {error.number == ECANCELED ? Fault::cancelled : Fault::system, error, current_ ? current_->id : ImageId{}, 0, 0};
+  return {error.number == ECANCELED ? Fault::cancelled : Fault::system, error, current_ ? current_->id : ImageId{}, 0,
+          0};
 }
 
 // Of a call on the socket. A peer that is gone is found out by whatever comes first: reading, or answering.
@@ -51,7 +52,8 @@ std::optional<Failure> Receiver::serve(int socket, const Cancel& cancel) noexcep
   if (ended) (void)::shutdown(socket, SHUT_RDWR);
   timespec cpu{};
   (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-  counters_.add(&Counters::cpu_ns, static_cast<uint64_t>(cpu.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(cpu.tv_nsec));
+  counters_.add(&Counters::cpu_ns,
+                static_cast<uint64_t>(cpu.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(cpu.tv_nsec));
   return ended;
 }
 
@@ -211,7 +213,8 @@ Receiver::Step Receiver::finish() noexcept {
 
 Receiver::Step Receiver::read_exactly(void* to, size_t bytes) noexcept {
   for (size_t done = 0; done < bytes;) {
-    const ssize_t n = retry_eintr([&] { return ::recv(socket_, static_cast<char*>(to) + done, bytes - done, MSG_DONTWAIT); });
+    const ssize_t n =
+        retry_eintr([&] { return ::recv(socket_, static_cast<char*>(to) + done, bytes - done, MSG_DONTWAIT); });
     if (n == 0) return broken({ECONNRESET, "recv"});
     if (n > 0) {
       done += static_cast<size_t>(n);

@@ -22,15 +22,15 @@ namespace frazil::page {
 enum class Fault : uint8_t {
   system,
   cancelled,
-  hung_up,             // EOF before CLOSE was answered: CRIU died or gave up
-  bad_header,          // an impossible address, count or flag; an image opened for a second time
+  hung_up,     // EOF before CLOSE was answered: CRIU died or gave up
+  bad_header,  // an impossible address, count or flag; an image opened for a second time
   unknown_command,
-  unknown_image,       // a type byte that no CRIU uses
-  no_image,            // a run before any OPEN
-  not_sorted,          // a run before the end of the last
-  hole_without_parent, // PARENT in an image whose parent we said is not there
-  hole_not_in_parent,  // the parent has no such page: its chain is broken
-  bad_parent,          // the parent's pagemap cannot be read
+  unknown_image,        // a type byte that no CRIU uses
+  no_image,             // a run before any OPEN
+  not_sorted,           // a run before the end of the last
+  hole_without_parent,  // PARENT in an image whose parent we said is not there
+  hole_not_in_parent,   // the parent has no such page: its chain is broken
+  bad_parent,           // the parent's pagemap cannot be read
 };
 
 struct Failure {

@@ -21,7 +21,9 @@ class Sink {
   static Result<std::unique_ptr<Sink>> open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
                                             std::shared_ptr<Counters> counters) noexcept;
 
-  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept { return store_->prepare(expected_bytes, cancel); }
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept {
+    return store_->prepare(expected_bytes, cancel);
+  }
   std::optional<Failure> serve(int socket, const Cancel& cancel) noexcept { return receiver_.serve(socket, cancel); }
   // After a serve() that ended well: pages in the directory, zero pages found, pagemaps written.
   Result<void> settle(const Cancel& cancel) noexcept;

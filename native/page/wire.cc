@@ -44,10 +44,20 @@ bool decode_id(uint64_t dst_id, ImageId* id) noexcept {
   // 1 and 2 since CRIU 3.12; older peers used the numbers of their image descriptors.
   const uint64_t value = dst_id >> 8;
   switch (dst_id & 0xff) {
-    case 1: case 10: case 11: case 16: case 17:
+    case 1:
+    case 10:
+    case 11:
+    case 16:
+    case 17:
       *id = {ImageId::Kind::task, value};
       return true;
-    case 2: case 27: case 28: case 29: case 32: case 33: case 34:
+    case 2:
+    case 27:
+    case 28:
+    case 29:
+    case 32:
+    case 33:
+    case 34:
       *id = {ImageId::Kind::shmem, value};
       return true;
     default:

@@ -12,13 +12,13 @@ namespace frazil::page {
 constexpr uint64_t kPageSize = 4096;
 
 enum class Command : uint32_t {
-  add = 1,      // before 3.0: ADD_F with PRESENT
-  hole = 2,     // before 3.0: ADD_F with PARENT
-  open = 3,     // OPEN2 without an answer
-  open2 = 4,    // starts an image; answered with one byte: has it a parent?
-  parent = 5,   // the same question alone; answered with an int32
-  add_f = 6,    // a run; its flags are in the upper half of `cmd`
-  get = 7,      // lazy pages only
+  add = 1,     // before 3.0: ADD_F with PRESENT
+  hole = 2,    // before 3.0: ADD_F with PARENT
+  open = 3,    // OPEN2 without an answer
+  open2 = 4,   // starts an image; answered with one byte: has it a parent?
+  parent = 5,  // the same question alone; answered with an int32
+  add_f = 6,   // a run; its flags are in the upper half of `cmd`
+  get = 7,     // lazy pages only
   close = 0x1023,
   force_close = 0x1024,  // CRIU got the socket ready made (ps.fd)
 };

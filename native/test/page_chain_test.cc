@@ -95,7 +95,8 @@ void test_three_levels(Tests& tests) {
 // Whether pages [from, until) of the file are zero, and all others what they were.
 bool punched(const Bytes& found, Bytes wanted, std::initializer_list<std::pair<size_t, size_t>> holes) {
   for (const auto& [from, until] : holes) {
-    std::fill(wanted.begin() + static_cast<long>(from * kPageSize), wanted.begin() + static_cast<long>(until * kPageSize), std::byte{0});
+    std::fill(wanted.begin() + static_cast<long>(from * kPageSize),
+              wanted.begin() + static_cast<long>(until * kPageSize), std::byte{0});
   }
   return found == wanted;
 }
@@ -114,11 +115,11 @@ void test_dedup(Tests& tests) {
     Chain chain(tests);
     const Memory memory;
     take_three(tests, chain, memory, false);
-    const auto failure = chain.take([&](FakeCriu& criu) {
-      tests.expect(criu.open2(task_id(1)) == true && criu.pages(at(0), memory.oldest));
-    });
+    const auto failure = chain.take(
+        [&](FakeCriu& criu) { tests.expect(criu.open2(task_id(1)) == true && criu.pages(at(0), memory.oldest)); });
     tests.expect(failure && failure->fault == Fault::hung_up);
-    tests.expect(read_file(chain[0], "pages-1.img") == memory.oldest && read_file(chain[1], "pages-1.img") == memory.middle);
+    tests.expect(read_file(chain[0], "pages-1.img") == memory.oldest &&
+                 read_file(chain[1], "pages-1.img") == memory.middle);
   });
   tests.run("dedup() ends at a level that the task is not in: a pid below it is another task's", [&] {
     Chain chain(tests);
@@ -147,7 +148,10 @@ void test_holes(Tests& tests) {
     uint64_t from;
     uint64_t pages;
   };
-  const Case cases[] = {{"before the parent's first page", 99, 2}, {"over its end", 195, 20}, {"over a gap", 145, 10}, {"behind it", 300, 1}};
+  const Case cases[] = {{"before the parent's first page", 99, 2},
+                        {"over its end", 195, 20},
+                        {"over a gap", 145, 10},
+                        {"behind it", 300, 1}};
   for (const auto& [title, from, pages] : cases) {
     tests.run(title, [&] {
       Chain chain(tests);
@@ -161,7 +165,8 @@ void test_holes(Tests& tests) {
   }
   tests.run("a hole in an image that the parent has not", [&] {
     Chain chain(tests);
-    tests.expect(!chain.take([&](FakeCriu& criu) { tests.expect(criu.open2(task_id(2)) == false && criu.close() == 0); }));
+    tests.expect(
+        !chain.take([&](FakeCriu& criu) { tests.expect(criu.open2(task_id(2)) == false && criu.close() == 0); }));
     expect_fault(tests, chain, Fault::hole_without_parent, 0, 1);
   });
 }
@@ -180,7 +185,8 @@ void test_broken(Tests& tests) {
         tests.expect(::ftruncate(file.get(), 20) == 0);
       } else {
         tests.expect(::unlinkat(parent, "pagemap-1.img", 0) == 0);
-        if (kind == 0) tests.expect(::write(create_image_file(parent, "pagemap-1.img", O_WRONLY).value().get(), "nothing", 7) == 7);
+        if (kind == 0)
+          tests.expect(::write(create_image_file(parent, "pagemap-1.img", O_WRONLY).value().get(), "nothing", 7) == 7);
         if (kind == 1) tests.expect(::symlinkat("/proc/version", parent, "pagemap-1.img") == 0);
         if (kind == 2) tests.expect(::mkfifoat(parent, "pagemap-1.img", 0600) == 0);
       }

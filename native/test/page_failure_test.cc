@@ -59,7 +59,8 @@ void test_cancel_stages(Tests& tests) {
     const Bytes all = recorded(HeaderForm::wide, 3);
     const TempDir temp;
     const UniqueFd directory = temp.folder("d");
-    for (const size_t n : {size_t{0}, size_t{1}, size_t{24}, size_t{32}, size_t{40}, size_t{64}, size_t{100}, size_t{4160}, all.size() - 40}) {
+    for (const size_t n : {size_t{0}, size_t{1}, size_t{24}, size_t{32}, size_t{40}, size_t{64}, size_t{100},
+                           size_t{4160}, all.size() - 40}) {
       Dump dump(directory.get(), StoreKind::directory);
       const auto failure = dump.serve(HeaderForm::wide, Way::write, [&](FakeCriu&) {});
       tests.expect(failure && failure->fault == Fault::hung_up);
@@ -151,7 +152,8 @@ void test_cut(Tests& tests) {
       const auto failure = dump.serve(HeaderForm::wide, Way::write, [&](FakeCriu& criu) {
         if (criu.open2(task_id(1)).has_value() && criu.pages(kBase, zero_pages(1))) (void)criu.close();
       });
-      const bool refused = failure ? failure->error.number == ELOOP : dump.sink->settle(dump.cancel).error().number == ELOOP;
+      const bool refused =
+          failure ? failure->error.number == ELOOP : dump.sink->settle(dump.cancel).error().number == ELOOP;
       tests.expect(refused && ::access((temp.path() + "/victim").c_str(), F_OK) == -1);
     }
   });
@@ -168,18 +170,23 @@ constexpr Misuse kMisuses[] = {
     {"a run before any OPEN", Fault::no_image,
      [](FakeCriu& c) { (void)(c.ask_parent(task_id(1)) && c.run(kLazy, kBase, 1)); }},
     {"GET", Fault::unknown_command, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.send(7, 1, kBase, 1)); }},
-    {"an unknown command", Fault::unknown_command, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.send(99, 0, 0, 0)); }},
-    {"CLOSE with flags", Fault::bad_header, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.send(0x41023, 0, 0, 0)); }},
+    {"an unknown command", Fault::unknown_command,
+     [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.send(99, 0, 0, 0)); }},
+    {"CLOSE with flags", Fault::bad_header,
+     [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.send(0x41023, 0, 0, 0)); }},
     {"an unknown kind of image", Fault::unknown_image, [](FakeCriu& c) { (void)c.open2(1 << 8 | 99); }},
     {"PARENT about an unknown kind", Fault::unknown_image, [](FakeCriu& c) { (void)c.ask_parent(1 << 8 | 99); }},
     {"runs out of order", Fault::not_sorted,
      [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy, kBase, 2) && c.run(kLazy, kBase + kPageSize, 1)); }},
     {"no pages", Fault::bad_header, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy, kBase, 0)); }},
-    {"an address inside a page", Fault::bad_header, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy, kBase + 1, 1)); }},
-    {"an address beyond any", Fault::bad_header, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy, ~uint64_t{4095}, 1)); }},
+    {"an address inside a page", Fault::bad_header,
+     [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy, kBase + 1, 1)); }},
+    {"an address beyond any", Fault::bad_header,
+     [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy, ~uint64_t{4095}, 1)); }},
     {"more pages than any address space has", Fault::bad_header,
      [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kPresent, kBase, uint64_t{1} << 52)); }},
-    {"an unknown flag", Fault::bad_header, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy | 8, kBase, 1)); }},
+    {"an unknown flag", Fault::bad_header,
+     [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kLazy | 8, kBase, 1)); }},
     {"no flag", Fault::bad_header, [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.send(kAddF, 1, kBase, 0)); }},
     {"both here and in the parent", Fault::bad_header,
      [](FakeCriu& c) { (void)(c.open2(task_id(1)) && c.run(kPresent | kParent, kBase, 1)); }},
@@ -231,7 +238,8 @@ void test_many_images(Tests& tests) {
       std::mt19937 random(8);
       const Bytes payload = random_pages(random, 2);
       const auto failure = dump.serve(HeaderForm::wide, Way::write, [&](FakeCriu& criu) {
-        for (uint64_t pid = 1; pid <= 1000; ++pid) tests.expect(criu.open2(task_id(pid)) == false && criu.pages(kBase, payload));
+        for (uint64_t pid = 1; pid <= 1000; ++pid)
+          tests.expect(criu.open2(task_id(pid)) == false && criu.pages(kBase, payload));
         tests.expect(criu.close() == 0);
       });
       tests.expect(!failure && dump.settle());

@@ -64,8 +64,10 @@ std::vector<PagemapEntry> random_runs(std::mt19937& random, size_t count) {
 std::vector<PagemapEntry> merged(const std::vector<PagemapEntry>& runs) {
   std::vector<PagemapEntry> out;
   for (const PagemapEntry& run : runs) {
-    if (!out.empty() && out.back().end() == run.vaddr && out.back().flags == run.flags) out.back().pages += run.pages;
-    else out.push_back(run);
+    if (!out.empty() && out.back().end() == run.vaddr && out.back().flags == run.flags)
+      out.back().pages += run.pages;
+    else
+      out.push_back(run);
   }
   return out;
 }
@@ -89,7 +91,8 @@ void test_round_trip(Tests& tests) {
       tests.expect(writer.write(directory.get(), {ImageId::Kind::task, 1}).ok());
       const auto map = read_pagemap(directory.get(), kName).value();
       tests.expect(map.pages_id == id && same(merged(map.entries), merged(runs)));
-      tests.expect(std::all_of(map.entries.begin(), map.entries.end(), [](const auto& e) { return e.pages <= 0x7fffffff; }));
+      tests.expect(
+          std::all_of(map.entries.begin(), map.entries.end(), [](const auto& e) { return e.pages <= 0x7fffffff; }));
     }
   });
   tests.run("many entries, more than the buffers hold", [&] {
@@ -102,7 +105,8 @@ void test_round_trip(Tests& tests) {
   });
   tests.run("append() refuses a run that begins inside the last", [&] {
     PagemapWriter writer(1);
-    tests.expect(writer.append({0x5000, 2, kPresent}) && !writer.append({0x6000, 1, kPresent}) && !writer.append({0, 1, kLazy}));
+    tests.expect(writer.append({0x5000, 2, kPresent}) && !writer.append({0x6000, 1, kPresent}) &&
+                 !writer.append({0, 1, kLazy}));
     tests.expect(writer.entries().size() == 1);
   });
 }
@@ -115,7 +119,9 @@ void test_forms(Tests& tests) {
   };
   const Form forms[] = {
       {"CRIU 4.1: a count of 32 bits", field(1, 0x1000) + field(2, 3) + field(4, 4), {0x1000, 3, kPresent}},
-      {"CRIU 4.2: the old count is 0", field(1, 0x1000) + field(2, 0) + field(4, 1) + field(5, 1ULL << 40), {0x1000, 1ULL << 40, kParent}},
+      {"CRIU 4.2: the old count is 0",
+       field(1, 0x1000) + field(2, 0) + field(4, 1) + field(5, 1ULL << 40),
+       {0x1000, 1ULL << 40, kParent}},
       {"before flags: present", field(1, 0) + field(2, 3), {0, 3, kPresent}},
       {"before flags: in the parent", field(1, 0) + field(2, 3) + field(3, 1), {0, 3, kParent}},
       {"flags of 0 are flags", field(1, 0) + field(2, 3) + field(4, 0), {0, 3, 0}},
@@ -166,10 +172,18 @@ std::string mutated(std::mt19937& random, std::string bytes) {
     const size_t at = random() % bytes.size();
     const auto byte = static_cast<char>(random());
     switch (random() % 4) {
-      case 0: bytes[at] = byte; break;
-      case 1: bytes.resize(at); break;
-      case 2: bytes.insert(at, 1, byte); break;
-      default: bytes.erase(at, 1 + random() % 8); break;
+      case 0:
+        bytes[at] = byte;
+        break;
+      case 1:
+        bytes.resize(at);
+        break;
+      case 2:
+        bytes.insert(at, 1, byte);
+        break;
+      default:
+        bytes.erase(at, 1 + random() % 8);
+        break;
     }
   }
   return bytes;

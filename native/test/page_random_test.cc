@@ -53,8 +53,11 @@ ModelImage random_image(std::mt19937& random, uint64_t number, uint64_t* zeros) 
 
 Model random_model(std::mt19937& random) {
   constexpr Way kWays[] = {Way::splice, Way::write, Way::odd_writes, Way::slow};
-  Model model{random() % 2 == 0 ? HeaderForm::narrow : HeaderForm::wide, kWays[random() % 4],
-              random() % 2 == 0 ? StoreKind::directory : StoreKind::memory, random() % 3 * (1 << 22), {}};
+  Model model{random() % 2 == 0 ? HeaderForm::narrow : HeaderForm::wide,
+              kWays[random() % 4],
+              random() % 2 == 0 ? StoreKind::directory : StoreKind::memory,
+              random() % 3 * (1 << 22),
+              {}};
   for (uint64_t i = 1 + random() % 5; i > 0; --i) model.images.push_back(random_image(random, i, &model.zeros));
   return model;
 }

@@ -30,9 +30,12 @@ constexpr Variant kVariants[] = {
     {"32-byte headers, spliced pages, memory store", HeaderForm::wide, Way::splice, StoreKind::memory},
     {"32-byte headers, written pages, directory store", HeaderForm::wide, Way::write, StoreKind::directory},
     {"32-byte headers, written pages, memory store", HeaderForm::wide, Way::write, StoreKind::memory},
-    {"32-byte headers, pages written in odd pieces, directory store", HeaderForm::wide, Way::odd_writes, StoreKind::directory},
-    {"24-byte headers, pages written in odd pieces, memory store", HeaderForm::narrow, Way::odd_writes, StoreKind::memory},
-    {"32-byte headers, a client slower than the server, directory store", HeaderForm::wide, Way::slow, StoreKind::directory},
+    {"32-byte headers, pages written in odd pieces, directory store", HeaderForm::wide, Way::odd_writes,
+     StoreKind::directory},
+    {"24-byte headers, pages written in odd pieces, memory store", HeaderForm::narrow, Way::odd_writes,
+     StoreKind::memory},
+    {"32-byte headers, a client slower than the server, directory store", HeaderForm::wide, Way::slow,
+     StoreKind::directory},
     {"32-byte headers, a client slower than the server, memory store", HeaderForm::wide, Way::slow, StoreKind::memory},
 };
 
@@ -65,7 +68,9 @@ void talk(Tests& tests, FakeCriu& client, const Contents& c) {
 void expect_contents(Tests& tests, int directory, const Contents& c) {
   const auto first = read_pagemap(directory, "pagemap-7.img").value();
   tests.expect(first.pages_id == 1);
-  tests.expect(same(first.entries, {{kBase, 5, kPresent}, {kBase + 5 * kPageSize, 9, kLazy}, {kBase + (1 << 20), 1, kPresent | kLazy}}));
+  tests.expect(
+      same(first.entries,
+           {{kBase, 5, kPresent}, {kBase + 5 * kPageSize, 9, kLazy}, {kBase + (1 << 20), 1, kPresent | kLazy}}));
   Bytes joined = c.near;
   joined.insert(joined.end(), c.next.begin(), c.next.end());
   joined.insert(joined.end(), c.lazy.begin(), c.lazy.end());
@@ -87,10 +92,12 @@ void test_variants(Tests& tests) {
       const UniqueFd directory = temp.folder("d");
       {
         Dump dump(directory.get(), variant.store);
-        const auto failure = dump.serve(variant.form, variant.way, [&](FakeCriu& client) { talk(tests, client, contents); });
+        const auto failure =
+            dump.serve(variant.form, variant.way, [&](FakeCriu& client) { talk(tests, client, contents); });
         tests.expect(!failure && dump.sink->form() == variant.form);
         tests.expect(dump.settle());
-        tests.expect(dump.counters->bytes_in == 710 * kPageSize && dump.counters->images == 3 && dump.counters->runs == 6);
+        tests.expect(dump.counters->bytes_in == 710 * kPageSize && dump.counters->images == 3 &&
+                     dump.counters->runs == 6);
       }
       expect_contents(tests, directory.get(), contents);
       tests.expect(thread_count() == threads);
