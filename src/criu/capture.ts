@@ -14,7 +14,7 @@ import { openParent } from '../images/parent.js';
 import { holdsCheckpoint, openDirectory, openStaging, type Staging } from '../images/staging.js';
 import type { EncodedOptions } from '../options/request.js';
 import { availableMemory, estimateTree } from '../pages/estimate.js';
-import { type Absorb, chooseStore, type StoreChoice } from '../pages/store.js';
+import { type Absorb, chooseStore, hasRoom, mebibytes, type StoreChoice, type StoreFacts } from '../pages/store.js';
 import { writeConfigFile } from '../rpc/config-file.js';
 import type { Answer, Notification, Verdict } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
@@ -192,7 +192,9 @@ function failedOf(
 async function openSink(opening: SinkOpening): Promise<{ readonly sink: PageSink; readonly store: StoreChoice }> {
   const { plan, expectedBytes, work } = opening;
   const { absorb, runsOn: leaveRunning } = plan;
-  const store = chooseStore({ absorb, leaveRunning, expectedBytes, availableBytes: await availableMemory() });
+  const facts = { absorb, leaveRunning, expectedBytes, availableBytes: await availableMemory() };
+  const store = chooseStore(facts);
+  if (store.kind === 'memory' && !hasRoom(facts)) throw noRoom(plan, facts);
   const sink = await newSink(opening, store.kind);
   if (store.kind === 'directory') return { sink, store };
   try {
@@ -205,6 +207,12 @@ async function openSink(opening: SinkOpening): Promise<{ readonly sink: PageSink
     const why = `memory to absorb the pages could not be had (${error.detail.errno ?? 'unknown'})`;
     return { sink: await newSink(opening, 'directory'), store: { kind: 'directory', why } };
   }
+}
+
+function noRoom({ verb, pid }: CapturePlan, { expectedBytes, availableBytes }: StoreFacts): CheckpointError<'IO'> {
+  const sizes = `${mebibytes(expectedBytes)} of pages, ${mebibytes(availableBytes)} of memory are available`;
+  const message = `Cannot ${verb} process ${pid} with absorb: 'always': ${sizes}. Pass absorb: 'auto'`;
+  return new CheckpointError('IO', message, { syscall: 'madvise', errno: 'ENOMEM' });
 }
 
 interface SinkOpening {

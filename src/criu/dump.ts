@@ -63,8 +63,9 @@ export interface CaptureReport {
  *
  * Rejects with DUMP_REFUSED (causes, log lines and remedy in `detail`), NO_SUCH_PROCESS, CRIU_MISSING, CRIU_DIED, IMAGES_EXIST,
  * IMAGES_CORRUPT (a broken parent), IO, PROTOCOL, FEATURE_MISSING or ABORTED; throws TypeError or RangeError for misuse before anything
- * happens. In all these cases the tree runs on and the images directory is as it was, but for CRIU's log; only after the
- * `post-dump` notification has been acknowledged does an abort come too late.
+ * happens. In all these cases the tree runs on and the images directory is as it was, but for CRIU's log. An abort comes too late,
+ * and is not heard, once the images are being moved to their directory; a CRIU that fails after that leaves a whole checkpoint there,
+ * and the tree killed or running.
  */
 export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, CaptureReport> {
   assertPid(pid);

@@ -5,6 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readPstree } from '../images/pstree.js';
+import { mapFew } from '../pages/few.js';
 
 // Some init processes reap once in two seconds.
 const LIMIT_MS = 5_000;
@@ -28,7 +29,7 @@ export async function waitForPids(imagesDir: string, signal: AbortSignal): Promi
 
 async function zombiesHold(wanted: ReadonlySet<number>): Promise<boolean> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const held = await Promise.all(pids.map((pid) => isZombieHolding(pid, wanted)));
+  const held = await mapFew(pids, (pid) => isZombieHolding(pid, wanted));
   return held.includes(true);
 }
 

@@ -3,6 +3,8 @@
 // not dumped. proc(5): /proc/PID/smaps_rollup, /proc/PID/task/TID/children.
 
 import { readdir, readFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { mapFew } from './few.js';
 
 export interface TreeEstimate {
   /** Root first. */
@@ -15,7 +17,7 @@ const KIB = 1024;
 /** A task that ends meanwhile counts as nothing; so does one whose figures may not be read. Empty when the root is gone. */
 export async function estimateTree(root: number): Promise<TreeEstimate> {
   const pids = await treeOf(root);
-  const bytes = await Promise.all(pids.map(memoryOf));
+  const bytes = await mapFew(pids, memoryOf);
   return { pids, bytes: bytes.reduce((sum, each) => sum + each, 0) };
 }
 
@@ -23,7 +25,7 @@ export async function estimateTree(root: number): Promise<TreeEstimate> {
 export async function treeOf(root: number): Promise<readonly number[]> {
   const found: number[] = [];
   for (let level = [root]; level.length > 0; ) {
-    const living = await Promise.all(level.map(childrenOf));
+    const living = await mapFew(level, childrenOf);
     found.push(...level.filter((_, i) => living[i] !== undefined));
     level = living.flatMap((children) => children ?? []);
   }
@@ -34,9 +36,7 @@ export async function treeOf(root: number): Promise<readonly number[]> {
 async function childrenOf(pid: number): Promise<readonly number[] | undefined> {
   const tids = await readdir(`/proc/${pid}/task`).catch(() => undefined);
   if (tids === undefined) return undefined;
-  const lists = await Promise.all(
-    tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/children`, 'utf8').catch(() => '')),
-  );
+  const lists = await mapFew(tids, (tid) => readFile(`/proc/${pid}/task/${tid}/children`, 'utf8').catch(() => ''));
   return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
 }
 
@@ -49,7 +49,10 @@ function field(text: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0);
 }
 
-/** What can be had without swapping, by the kernel's own estimate (MemAvailable). */
+/** What can be had without swapping, by the kernel's own estimate (MemAvailable), and within the limit of our own cgroup. */
 export async function availableMemory(): Promise<number> {
-  return field(await readFile('/proc/meminfo', 'utf8'), 'MemAvailable') * KIB;
+  const machine = field(await readFile('/proc/meminfo', 'utf8'), 'MemAvailable') * KIB;
+  // In a container the machine's figure is not what counts: who takes more than the limit is killed, with what else is in there.
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? Math.min(machine, process.availableMemory()) : machine;
 }

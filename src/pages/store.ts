@@ -22,7 +22,7 @@ export interface StoreChoice {
 const HEADROOM = 1.25;
 const RESERVE_BYTES = 256 * 2 ** 20;
 
-/** Decides. `always` is the caller's word, also when memory looks short: prepare() then tells. */
+/** Decides. `always` is the caller's word, which hasRoom() may have to break. */
 export function chooseStore({ absorb, leaveRunning, expectedBytes, availableBytes }: StoreFacts): StoreChoice {
   if (absorb === 'never') return { kind: 'directory', why: 'absorb is never' };
   if (absorb === 'always') return { kind: 'memory', why: 'absorb is always' };
@@ -36,6 +36,11 @@ export function chooseStore({ absorb, leaveRunning, expectedBytes, availableByte
   return { kind: 'memory', why: 'the tree runs on, so its pages are absorbed first and written out afterwards' };
 }
 
-function mebibytes(bytes: number): string {
+/** Whether absorbing can go well at all. Memory that is not there is not refused by the kernel: it kills somebody for it. */
+export function hasRoom({ expectedBytes, availableBytes }: StoreFacts): boolean {
+  return expectedBytes < availableBytes;
+}
+
+export function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 2 ** 20)} MiB`;
 }
