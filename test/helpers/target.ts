@@ -10,7 +10,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ask, NoAnswer } from './ask.js';
-import { allTasks, childrenOf, environmentOf, isAlive, treeOf, waitGone } from './procfs.js';
+import { allTasks, childrenOf, commandOf, environmentOf, isAlive, type Task, treeOf, waitGone } from './procfs.js';
 import { until } from './until.js';
 
 const SOURCES = fileURLToPath(new URL('./targets', import.meta.url));
@@ -69,7 +69,7 @@ export async function startCommand(command: readonly string[], options: StartOpt
     // In a pid namespace of its own it calls itself 1.
     return inside.pid === 1 ? childrenOf(started.pid)[0] : inside.pid;
   });
-  return targetAt(pid, started.mark, options.control);
+  return targetAt(pid, marked(started.mark), options.control);
 }
 
 /** Starts a program without control socket and waits until `ready`. */
@@ -79,7 +79,7 @@ export async function startProgram<T>(
 ): Promise<{ target: Target; ready: Exclude<T, undefined | false> }> {
   const started = launch([await programOf('clean'), ...command], undefined);
   const answer = await started.until('it is ready', ready);
-  return { target: targetAt(started.pid, started.mark, undefined), ready: answer };
+  return { target: targetAt(started.pid, marked(started.mark), undefined), ready: answer };
 }
 
 /** A file's text as soon as it is there: what `ready` of a server is. */
@@ -131,15 +131,18 @@ function launch(command: readonly string[], stdio: StartOptions['stdio']) {
   };
 }
 
-function targetAt(pid: number, mark: string, control: string | undefined): Target {
-  const marked = () => allTasks().filter((task) => environmentOf(task.pid).includes(`${MARK}=${mark}`));
+function marked(mark: string): () => Task[] {
+  return () => allTasks().filter((task) => environmentOf(task.pid).includes(`${MARK}=${mark}`));
+}
+
+function targetAt(pid: number, members: () => Task[], control: string | undefined): Target {
   const put = async <T>(question: string): Promise<T> => {
     if (control === undefined) throw new Error(`Cannot ask "${question}": the target has no control socket`);
     return await ask<T>(control, question);
   };
   const kill = async () => {
     await until('every task of the target is killed', () => {
-      const left = marked();
+      const left = members();
       for (const task of left) killNow(task.pid);
       return left.length === 0;
     });
@@ -153,6 +156,13 @@ function targetAt(pid: number, mark: string, control: string | undefined): Targe
     kill,
     [Symbol.asyncDispose]: kill,
   };
+}
+
+/** A target that somebody else has started, such as a shell: known by the name of its control socket on its command line. */
+export async function targetOf(control: string): Promise<Target> {
+  const { pid } = await until('it answers', () => answered<{ pid: number }>(control, 'pid'));
+  const members = () => allTasks().filter((task) => commandOf(task.pid).includes(control));
+  return targetAt(pid, members, control);
 }
 
 /**
