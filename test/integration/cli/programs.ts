@@ -62,18 +62,19 @@ function start(
   { cwd, env, input }: RunOptions,
 ): Running {
   const child = spawn(file, [...first, ...argv], {
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
     // Nothing of the machine's own configuration.
     env: { PATH: process.env['PATH'], HOME: '/nonexistent', FRAZIL_CRIU: CRIU_42.path, ...env },
   });
   const text = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].setEncoding('utf8').on('data', (chunk: string) => {
+    child[stream]?.setEncoding('utf8').on('data', (chunk: string) => {
       text[stream] += chunk;
     });
   }
-  child.stdin.end(input ?? '');
+  // A program that ends without reading is not a mistake.
+  child.stdin?.on('error', () => {}).end(input);
   const ended = new Promise<Ran>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
