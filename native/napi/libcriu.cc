@@ -58,7 +58,9 @@ std::optional<std::vector<bool>> to_features(const Napi::Value& value) {
     return std::nullopt;
   }
   for (uint32_t i = 0; i < value.As<Napi::Array>().Length(); ++i) {
-    features.push_back(value.As<Napi::Array>().Get(i).ToBoolean());
+    const auto feature = to_boolean(value.As<Napi::Array>().Get(i), "features: an array of booleans");
+    if (!feature) return std::nullopt;
+    features.push_back(*feature);
   }
   return features;
 }
