@@ -1,16 +1,17 @@
 // The dump verb. Its pages arrive on our own socket, not in CRIU's files: see capture.ts.
 
-import { type DumpStats, readDumpStats } from '../images/stats.js';
 import { encodeOptions } from '../options/request.js';
 import type { DumpOptions } from '../options/types.js';
-import type { Absorb, StoreChoice } from '../pages/store.js';
+import type { Absorb } from '../pages/store.js';
 import type { Notification, Verdict } from '../rpc/session.js';
-import { type Captured, type CapturePlan, capture } from './capture.js';
-import type { Located } from './locate.js';
+import type { CapturePlan } from './capture.js';
+import type { CaptureReport } from './capture-report.js';
 import { chooseNetworkLock } from './network-lock.js';
-import { type Operation, operation } from './operation.js';
+import { type Operation, operation, type Work } from './operation.js';
 import type { CaptureProgress } from './progress.js';
 import type { ImagesDirectory } from './target.js';
+
+export type { CaptureReport } from './capture-report.js';
 
 export interface DumpCall extends DumpOptions {
   readonly to: ImagesDirectory;
@@ -24,38 +25,6 @@ export interface DumpCall extends DumpOptions {
    */
   readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
   readonly signal?: AbortSignal;
-}
-
-/** Times are CRIU's, in microseconds, unless the name says otherwise; pages have 4096 bytes. */
-export interface CaptureReport {
-  readonly pid: number;
-  readonly imagesDir: string;
-  readonly workDir: string;
-  readonly logFile: string;
-  /** From the request until all tasks stood still. */
-  readonly freezingTimeUs: number;
-  /** How long the tasks stood still. */
-  readonly frozenTimeUs: number;
-  readonly memdumpTimeUs: number;
-  readonly memwriteTimeUs: number;
-  /** Page bytes that CRIU handed over. */
-  readonly bytesReceived: number;
-  /** Page bytes in the images directory; what is missing to bytesReceived are zero pages, which became holes. */
-  readonly bytesWritten: number;
-  /** As CRIU counts: private memory and shared memory. */
-  readonly pagesScanned: number;
-  readonly pagesSkippedParent: number;
-  readonly pagesWritten: number;
-  readonly zeroPages: number;
-  /** Pages freed in ancestors by autoDedup. */
-  readonly deduplicatedPages: number;
-  readonly wallMs: number;
-  /** Of Frazil's threads that moved pages. */
-  readonly sinkCpuMs: number;
-  /** Page bytes that entered this process's user space. */
-  readonly bytesUser: number;
-  readonly store: StoreChoice;
-  readonly criu: Located;
 }
 
 /**
@@ -92,8 +61,14 @@ export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, Ca
       encode: encode(networkLock),
       notify,
     };
-    return report(plan, await capture(plan, work));
+    return report(plan, work);
   });
+}
+
+// Loaded when the first dump is asked for: an import of Frazil shall cost a program nothing that it does not use.
+export async function report(plan: CapturePlan, work: Work<CaptureProgress>): Promise<CaptureReport> {
+  const { captureReport } = await import('./capture-report.js');
+  return captureReport(plan, work);
 }
 
 /** CRIU's debug level costs little (docs/performance.md) and is what a failure is explained from. */
@@ -105,43 +80,4 @@ const PID_MAX = 2 ** 22;
 export function assertPid(pid: number): void {
   if (Number.isInteger(pid) && pid >= 1 && pid <= PID_MAX) return;
   throw new RangeError(`Cannot use ${pid} as a pid: it is a whole number from 1 to ${PID_MAX}`);
-}
-
-/** Joins CRIU's figures with the sink's. */
-export async function report(plan: CapturePlan, captured: Captured): Promise<CaptureReport> {
-  const { imagesDir, workDir, store, criu, wallMs } = captured;
-  const stats = await readDumpStats(workDir);
-  const counters = captured.sink.counters();
-  return {
-    pid: plan.pid,
-    imagesDir,
-    workDir,
-    logFile: `${workDir}/${plan.logFile}`,
-    ...times(stats),
-    bytesReceived: counters.bytesIn,
-    bytesWritten: counters.bytesIn - counters.sparsePages * PAGE_BYTES,
-    pagesScanned: Number(stats.pages_scanned) + Number(stats.shpages_scanned ?? 0),
-    pagesSkippedParent: Number(stats.pages_skipped_parent) + Number(stats.shpages_skipped_parent ?? 0),
-    pagesWritten: Number(stats.pages_written) + Number(stats.shpages_written ?? 0),
-    zeroPages: counters.zeroPages,
-    deduplicatedPages: counters.deduplicatedPages,
-    wallMs: Math.round(wallMs),
-    sinkCpuMs: Math.round(counters.cpuNs / 1e6),
-    bytesUser: counters.bytesUser,
-    store,
-    criu,
-  };
-}
-
-const PAGE_BYTES = 4096;
-
-function times(
-  stats: DumpStats,
-): Pick<CaptureReport, 'freezingTimeUs' | 'frozenTimeUs' | 'memdumpTimeUs' | 'memwriteTimeUs'> {
-  return {
-    freezingTimeUs: stats.freezing_time,
-    frozenTimeUs: stats.frozen_time,
-    memdumpTimeUs: stats.memdump_time,
-    memwriteTimeUs: stats.memwrite_time,
-  };
 }

@@ -2,8 +2,9 @@
 
 import { encodeOptions } from '../options/request.js';
 import type { PreDumpOptions } from '../options/types.js';
-import { type CapturePlan, capture } from './capture.js';
-import { assertPid, type CaptureReport, LOG_LEVEL, NO_FDS, report } from './dump.js';
+import type { CapturePlan } from './capture.js';
+import type { CaptureReport } from './capture-report.js';
+import { assertPid, LOG_LEVEL, NO_FDS, report } from './dump.js';
 import { type Operation, operation } from './operation.js';
 import type { CaptureProgress } from './progress.js';
 import type { ImagesDirectory } from './target.js';
@@ -45,6 +46,6 @@ export function preDump(pid: number, call: PreDumpCall): Operation<CaptureProgre
       encode,
       notify: undefined,
     };
-    return report(plan, await capture(plan, work));
+    return report(plan, work);
   });
 }

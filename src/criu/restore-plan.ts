@@ -1,0 +1,19 @@
+// What restore.ts asks of restoring.ts.
+
+import type { EncodedOptions } from '../options/request.js';
+import type { RestoreOptions } from '../options/types.js';
+import type { Notification, Verdict } from '../rpc/session.js';
+
+/** The last point that CRIU has reached. */
+export interface RestoreProgress {
+  readonly phase: 'starting' | 'namespaces' | 'restoring' | 'resuming';
+  readonly elapsedMs: number;
+}
+
+export interface RestorePlan {
+  readonly imagesDir: string;
+  readonly criu: string | undefined;
+  readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
+  readonly options: RestoreOptions;
+  readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
+}

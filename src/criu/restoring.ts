@@ -1,0 +1,138 @@
+// How a restore runs: look at the images, wait for their pids, let CRIU work, adopt the root; and what to make of a failure.
+
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Fd } from '../addon/fd.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import type { Diagnosis } from '../errors/diagnosis.js';
+import { explain } from '../errors/explain.js';
+import { refused } from '../errors/refused.js';
+import { holdsCheckpoint, openDirectory } from '../images/staging.js';
+import { verifyImages } from '../images/verify.js';
+import { writeConfigFile } from '../rpc/config-file.js';
+import { criuDied } from '../rpc/failure.js';
+import type { Answer, Notification, Verdict } from '../rpc/session.js';
+import { openSwrk } from '../rpc/swrk.js';
+import { locate } from './locate.js';
+import type { Work } from './operation.js';
+import { watchRemnants } from './remnants.js';
+import type { RestorePlan, RestoreProgress } from './restore-plan.js';
+import { adoptTree, type Tree } from './tree.js';
+import { waitForPids } from './wait-for-pids.js';
+
+const PHASES: Partial<Record<Notification['kind'], RestoreProgress['phase']>> = {
+  'setup-namespaces': 'namespaces',
+  'pre-restore': 'restoring',
+  'post-restore': 'resuming',
+};
+
+// Numbers inside CRIU from which on inherited fds are placed: above its own and the control socket.
+const FIRST_INHERITED = 16;
+
+export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
+  const begun = performance.now();
+  const enter = (phase: RestoreProgress['phase']): void => work.emit({ phase, elapsedMs: performance.now() - begun });
+  enter('starting');
+  if (work.signal.aborted) throw aborted(plan, work.signal);
+  const { path } = await locate({ criu: plan.criu });
+  if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
+  const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
+  using images = await openDirectory(plan.imagesDir);
+  await verifyImages(plan.imagesDir, images, work.signal);
+  await waitForPids(plan.imagesDir, work.signal);
+  using directory = await openDirectory(workDir);
+  const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: directory.number });
+  await using config = await writeConfigFile(encoded);
+  const inherited = (plan.options.inheritFd ?? []).map(({ fd, key }, i) => ({ fd, key, as: FIRST_INHERITED + i }));
+  const shellJob = plan.options.shellJob === true;
+  await using session = openSwrk({
+    criu: path,
+    inherit: inherited,
+    defaultConfig: encoded.defaultConfig,
+    shellJob,
+    ...(shellJob ? { stdin: 0 } : {}),
+  });
+  const logFile = plan.options.logFile ?? 'restore.log';
+  const opts = {
+    ...encoded.opts,
+    notify_scripts: true,
+    log_file: logFile,
+    ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
+    ...(config.path === undefined ? {} : { config_file: config.path }),
+  };
+  const remnants = await watchRemnants(plan.imagesDir);
+  const seen = watch(plan, enter);
+  const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal: work.signal });
+  if (answer.kind === 'served' && !work.signal.aborted) {
+    return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
+  }
+  seen.terminal()?.close();
+  if (answer.kind !== 'served') await remnants.clear(seen.rootPid());
+  throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr() });
+}
+
+interface Watched {
+  readonly notify: (notification: Notification) => Promise<Verdict>;
+  readonly terminal: () => Fd | undefined;
+  readonly rootPid: () => number | undefined;
+}
+
+// A terminal's master goes to the caller's notify if there is one, which then owns it; else into the Tree.
+function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase']) => void): Watched {
+  let terminal: Fd | undefined;
+  let rootPid: number | undefined;
+  return {
+    notify: async (notification) => {
+      const phase = PHASES[notification.kind];
+      if (phase !== undefined) enter(phase);
+      if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') rootPid = notification.pid;
+      if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
+      return (await notify?.(notification)) ?? { kind: 'proceed' };
+    },
+    terminal: () => terminal,
+    rootPid: () => rootPid,
+  };
+}
+
+interface FailedRestore {
+  readonly plan: RestorePlan;
+  readonly answer: Answer<'RESTORE'>;
+  readonly work: Work<RestoreProgress>;
+  readonly logFile: string;
+  readonly stderr: string;
+}
+
+async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): Promise<unknown> {
+  const { imagesDir } = plan;
+  if (answer.kind === 'served') {
+    // The abort came when it ran already: it ends all the same, and as our child it is reaped.
+    const tree = adoptTree({ pid: answer.pid, child: plan.options.restoreSibling !== false, terminal: undefined });
+    await tree.kill();
+    await tree.exited;
+  }
+  if (work.signal.aborted) return aborted(plan, work.signal);
+  const log = await readFile(logFile, 'utf8').catch(() => '');
+  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir, ...heard(log, logFile) });
+  return refused('restore', {
+    imagesDir,
+    log,
+    logFile,
+    stderr,
+    answer: answer.kind === 'refused' ? answer : undefined,
+  });
+}
+
+// The last thing that a CRIU that crashed has logged is often why.
+function heard(log: string, logFile: string): { readonly logFile: string; readonly causes: readonly Diagnosis[] } {
+  return { logFile, causes: explain(log).causes };
+}
+
+function aborted({ imagesDir }: RestorePlan, signal: AbortSignal): CheckpointError<'ABORTED'> {
+  const message = `Cannot finish the restore of "${imagesDir}": the caller aborted it. No task of the tree is left`;
+  return new CheckpointError('ABORTED', message, { imagesDir }, { cause: signal.reason });
+}
+
+function noCheckpoint(imagesDir: string): CheckpointError<'IMAGES_CORRUPT'> {
+  const message = `Cannot restore "${imagesDir}": it holds no whole checkpoint (inventory.img is missing). Name the images directory of a dump that ended well`;
+  return new CheckpointError('IMAGES_CORRUPT', message, { imagesDir, path: join(imagesDir, 'inventory.img') });
+}
