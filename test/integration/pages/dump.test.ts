@@ -14,7 +14,7 @@ import { CRIU_42 } from '../../helpers/criu-cli.js';
 import { testWith } from '../../helpers/needs.js';
 import { isAlive, taskOf } from '../../helpers/procfs.js';
 import { readRuns } from '../../helpers/stored-pages.js';
-import { type TempDir, withTempDir } from '../../helpers/temp-dir.js';
+import type { TempDir } from '../../helpers/temp-dir.js';
 import { until } from '../../helpers/until.js';
 import { keepingFds } from './keeping-fds.js';
 
