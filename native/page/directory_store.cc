@@ -3,22 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <memory>
-
 #include "page/image_file.h"
 #include "page/zero_scan.h"
 #include "sys/full_io.h"
 #include "sys/splice.h"
 
 namespace frazil::page {
-namespace {
-
-// Read back in pieces that stay in a second-level cache: larger ones were slower on the two machines tried.
-constexpr size_t kWindow = size_t{1} << 20;
-
-}  // namespace
-
 // Allocating the file beforehand was tried: writing it twice costs more wall time than it takes off the frozen time.
 Result<void> DirectoryStore::prepare(uint64_t, const Cancel&) noexcept { return {}; }
 
@@ -55,29 +45,12 @@ Result<void> DirectoryStore::put(unsigned, const Payload& payload, Image& image)
 Result<void> DirectoryStore::settle(const Cancel& cancel) noexcept {
   if (auto rested = rest(); !rested.ok()) return rested;
   for (const Image* image : images_) {
-    if (auto found = find_zeros(*image, cancel); !found.ok()) return found;
+    const auto file = reopen_image_file(directory_, pages_name(image->map.pages_id()));
+    if (!file.ok()) return file.error();
+    if (auto punched = punch_zeros(file.value().get(), image->bytes, cancel, counters_); !punched.ok()) return punched;
   }
   images_.clear();
   rested_ = 0;
-  return {};
-}
-
-// read(), not mmap(): a file in somebody's directory may be cut short under us, and SIGBUS would take the whole process.
-Result<void> DirectoryStore::find_zeros(const Image& image, const Cancel& cancel) noexcept {
-  const auto file = reopen_image_file(directory_, pages_name(image.map.pages_id()));
-  if (!file.ok()) return file.error();
-  const std::unique_ptr<std::byte[]> window(new (std::nothrow) std::byte[kWindow]);
-  if (!window) return SysError{ENOMEM, "malloc"};
-  for (uint64_t offset = 0; offset < image.bytes; offset += kWindow) {
-    if (cancel.cancelled()) return SysError{ECANCELED, "pread"};
-    const size_t bytes = std::min<uint64_t>(kWindow, image.bytes - offset);
-    const auto got = pread_full(file.value().get(), window.get(), bytes, offset);
-    if (!got.ok()) return got.error();
-    // Somebody has cut it, or replaced it: what CRIU handed over is not there.
-    if (got.value() < bytes) return SysError{EIO, "pread"};
-    const auto punched = punch_zero_runs(file.value().get(), offset, {window.get(), bytes}, counters_);
-    if (!punched.ok()) return punched;
-  }
   return {};
 }
 

@@ -19,7 +19,6 @@ class DirectoryStore final : public Store {
   Result<void> settle(const Cancel& cancel) noexcept override;
 
  private:
-  Result<void> find_zeros(const Image& image, const Cancel& cancel) noexcept;
 
   int directory_;
   Counters& counters_;

@@ -31,7 +31,6 @@ class MemoryStore final : public Store {
   };
 
   Result<void> open_stripes() noexcept;
-  Result<void> touch(int file, uint64_t from, uint64_t bytes) noexcept;
   Result<void> make_files() noexcept;
   Result<void> write_stripe(Stripe& stripe, const Cancel& cancel) noexcept;
   Result<void> write_piece(Stripe& stripe, const Piece& piece, const Cancel& cancel, int file) noexcept;
