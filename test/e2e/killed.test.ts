@@ -168,7 +168,7 @@ describe('the target is killed', () => {
     await using verb = startVerb({ verb: 'dump', pid: s.target.pid, images: s.images, holdAt: 'pages', options: {} });
     await verb.event('held');
     kill(s.target.pid);
-    const ended = await verb.event('done').catch(async () => await verb.event('failed'));
+    const ended = await verb.event('done').catch(async () => verb.event('failed'));
     expect(looksWhole(s.images)).toBe(ended.event === 'done');
     if (ended.event === 'done') await expectRestorable(s);
   });

@@ -50,7 +50,7 @@ export async function startDirtier(dir: TempDir): Promise<Target> {
   const control = join(dir.path, 'control');
   // Without address randomisation two runs have the same layout, and their directories can be compared.
   const through = ['setarch', '-R'];
-  return await startTarget('dirtier', [control, String(MEGABYTES)], { control, through });
+  return startTarget('dirtier', [control, String(MEGABYTES)], { control, through });
 }
 
 /** Plays the story on `target`, taking each link with `take`. The target is dead afterwards. */
@@ -76,7 +76,7 @@ export async function takeChain(dir: TempDir, target: Target, take: (link: Link)
 
 /** Takes a link with criu, writing into the directory itself. */
 export function byCriu(criu: RealCriu, { autoDedup }: { autoDedup: boolean }): (link: Link) => Promise<void> {
-  return async (link) => await runCriu(criu, link.verb, link.images, wordsOf(link, autoDedup));
+  return async (link) => runCriu(criu, link.verb, link.images, wordsOf(link, autoDedup));
 }
 
 /** Takes a link with criu, whose pages go to criu's own page server, which writes them into the same directory. */

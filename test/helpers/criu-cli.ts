@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, release } from 'node:os';
 import { join } from 'node:path';
-import { type Need, need } from './needs.js';
+import { impossible, type Need, need } from './needs.js';
 
 export interface RealCriu {
   readonly name: '4.2' | '4.1';
@@ -27,7 +27,8 @@ export const NFT = join(home, 'criu/usr/sbin/nft');
 function real(name: RealCriu['name'], prefix: string): RealCriu {
   const path = join(home, prefix, 'usr/sbin/criu');
   const here = need(`criu ${name} in the private prefix`, !existsSync(path) && `no ${path}; run scripts/setup`);
-  return { name, path, here, inet: need(`a criu that dumps inet sockets`, here.missing ?? inetTrouble(name)) };
+  const inet = here.missing === undefined ? impossible('a criu that dumps inet sockets', inetTrouble(name)) : here;
+  return { name, path, here, inet };
 }
 
 // Since 6.16 the kernel answers getsockopt(SO_PASSCRED) on inet sockets with EOPNOTSUPP; CRIU before 4.2 gives up then.
@@ -53,7 +54,7 @@ export async function tryCriu(
 ): Promise<CriuOutcome> {
   const log = `${verb}.log`;
   const words = [verb, '-D', images, '-v4', '-o', log, '--network-lock', 'nftables', ...args];
-  return await new Promise((resolve) => {
+  return new Promise((resolve) => {
     execFile(criu.path, words, { maxBuffer: 1 << 26 }, (failure, _stdout, stderr) => {
       const status = failure === null ? 0 : typeof failure.code === 'number' ? failure.code : 128;
       resolve({ status, stderr, errors: errorsIn(join(images, log)) });

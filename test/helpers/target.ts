@@ -57,7 +57,7 @@ export async function programOf(name: TargetName): Promise<string> {
 
 /** Starts one of our C programs and waits until it answers. */
 export async function startTarget(name: TargetName, args: readonly string[], options: StartOptions): Promise<Target> {
-  return await startCommand([await programOf(name), ...args], options);
+  return startCommand([await programOf(name), ...args], options);
 }
 
 /** Starts any program that speaks the targets' protocol at `control` and waits until it answers. */
@@ -122,7 +122,7 @@ function launch(command: readonly string[], stdio: StartOptions['stdio']) {
     pid: child.pid ?? -1,
     mark,
     async until<T>(what: string, condition: () => T | Promise<T>): Promise<Exclude<T, undefined | false>> {
-      return await until(`${program}: ${what}`, () => {
+      return until(`${program}: ${what}`, () => {
         if (failure !== undefined) throw failure;
         if (child.exitCode !== null) throw new Error(`${program} ended with status ${child.exitCode} before ${what}`);
         return condition();
@@ -138,7 +138,7 @@ function marked(mark: string): () => Task[] {
 function targetAt(pid: number, members: () => Task[], control: string | undefined): Target {
   const put = async <T>(question: string): Promise<T> => {
     if (control === undefined) throw new Error(`Cannot ask "${question}": the target has no control socket`);
-    return await ask<T>(control, question);
+    return ask<T>(control, question);
   };
   const kill = async () => {
     await until('every task of the target is killed', () => {

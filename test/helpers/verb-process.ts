@@ -28,7 +28,7 @@ export function startVerb(task: Task): VerbProcess {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const events: Event[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => events.push(JSON.parse(line)));
-  const kill = async () => await killChild(child);
+  const kill = async () => killChild(child);
   return {
     pid: child.pid ?? -1,
     events,

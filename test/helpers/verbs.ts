@@ -19,7 +19,7 @@ export async function dumpTo(images: string, target: Target, call: Omit<DumpCall
 
 /** Restores `images`. */
 export async function restoreFrom(images: string, call: RestoreCall): Promise<Tree> {
-  return await restore(imagesDirectory(images), call).done;
+  return restore(imagesDirectory(images), call).done;
 }
 
 /** Whether criu, and so anybody, would take the directory for a checkpoint. */
