@@ -2,12 +2,12 @@
 import { basename, resolve } from 'node:path';
 import type { AbsentPeer, Group } from '../model.js';
 import { CRIU } from './criu.js';
-import { FRAZIL_LIBRARY, frazilCommand } from './frazil.js';
+import { FRAZIL_LIBRARY, frazilCommand, frazilDirect } from './frazil.js';
 import type { Context, Peer } from './peer.js';
 import { VERSION_PEERS } from './version.js';
 
 /** In the order of the tables; the first of a group is the baseline. */
-export const PEERS: readonly Peer[] = [CRIU, frazilCommand(), FRAZIL_LIBRARY, ...VERSION_PEERS];
+export const PEERS: readonly Peer[] = [CRIU, frazilCommand(), frazilDirect(), FRAZIL_LIBRARY, ...VERSION_PEERS];
 
 /** Resolves names to peers. A name given twice gets a number: an A/A test. Throws RangeError for a name that the group does not have. */
 export function choosePeers(group: Group, names: readonly string[] | undefined): readonly Peer[] {
