@@ -19,7 +19,6 @@ class DirectoryStore final : public Store {
   Result<void> settle(const Cancel& cancel) noexcept override;
 
  private:
-
   int directory_;
   Counters& counters_;
   std::vector<Image*> images_;

@@ -1,6 +1,7 @@
 #include "page/zero_scan.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cstring>
 
@@ -101,6 +102,10 @@ Result<void> punch_zeros(int file, uint64_t bytes, const Cancel& cancel, Counter
     run = zero.value() ? run + 1 : 0;
   }
   if (run > 0) punch(file, bytes - run * kPageSize, run, counters);
+  // The first bytes of a page say nothing about its last.
+  struct stat status;
+  if (::fstat(file, &status) == -1) return SysError{errno, "fstat"};
+  if (static_cast<uint64_t>(status.st_size) < bytes) return SysError{EIO, "pread"};
   return {};
 }
 

@@ -143,6 +143,18 @@ void test_cut(Tests& tests) {
     tests.expect(!failure && ::truncate((temp.path() + "/d/pages-1.img").c_str(), 300 * 4096 + 7) == 0);
     tests.expect(dump.sink->settle(dump.cancel).error().number == EIO);
   });
+  tests.run("a pages file that lacks only the end of its last page is noticed, too", [&] {
+    std::mt19937 random(12);
+    const Bytes payload = random_pages(random, 2);
+    const TempDir temp;
+    const UniqueFd directory = temp.folder("d");
+    Dump dump(directory.get(), StoreKind::directory);
+    const auto failure = dump.serve(HeaderForm::wide, Way::write, [&](FakeCriu& criu) {
+      tests.expect(criu.open2(task_id(1)).has_value() && criu.pages(kBase, payload) && criu.close() == 0);
+    });
+    tests.expect(!failure && ::truncate((temp.path() + "/d/pages-1.img").c_str(), 2 * 4096 - 1) == 0);
+    tests.expect(dump.sink->settle(dump.cancel).error().number == EIO);
+  });
   tests.run("a link in the place of a pages file is not followed", [&] {
     for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
       const TempDir temp;

@@ -18,8 +18,9 @@ export interface StoreChoice {
   readonly why: string;
 }
 
-// The tree may grow between estimate and freeze, and the page cache of the target needs room to be written through.
+// The tree may grow between estimate and freeze, and the sink makes so much ready (native/page/memory_store.cc, share_of()).
 const HEADROOM = 1.25;
+// The page cache of the target needs room to be written through.
 const RESERVE_BYTES = 256 * 2 ** 20;
 
 /** Decides. `always` is the caller's word, which hasRoom() may have to break. */
@@ -38,7 +39,7 @@ export function chooseStore({ absorb, leaveRunning, expectedBytes, availableByte
 
 /** Whether absorbing can go well at all. Memory that is not there is not refused by the kernel: it kills somebody for it. */
 export function hasRoom({ expectedBytes, availableBytes }: StoreFacts): boolean {
-  return expectedBytes < availableBytes;
+  return expectedBytes * HEADROOM < availableBytes;
 }
 
 export function mebibytes(bytes: number): string {

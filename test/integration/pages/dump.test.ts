@@ -18,6 +18,9 @@ import type { TempDir } from '../../helpers/temp-dir.js';
 import { until } from '../../helpers/until.js';
 import { keepingFds } from './keeping-fds.js';
 
+// A sanitizer that is preloaded is for us: CRIU, and what it dumps, hang with it.
+delete process.env['LD_PRELOAD'];
+
 /** A process of its own session with nothing that needs an option. */
 class Sleeper implements Disposable {
   readonly #child: ChildProcess = spawn('/bin/sleep', ['1000'], { detached: true, stdio: 'ignore', env: {} });
