@@ -157,6 +157,27 @@ describe('a refused dump', () => {
   });
 });
 
+describe('a tree that holds frazil itself', () => {
+  testWith(needs, 'is refused before anything is frozen, as CRIU refuses its own', async () => {
+    await using dir = tempDir();
+    for (const program of Object.keys(PROGRAMS) as ProgramName[]) {
+      const shell = spawn('bash', ['-c', '"$@" dump -t $$ -D .; echo status $?', '-', ...PROGRAMS[program]], {
+        cwd: dir.path,
+        env: { ...process.env, FRAZIL_CRIU: CRIU_42.path },
+        stdio: ['ignore', 'pipe', 'ignore'],
+        timeout: 30_000,
+        killSignal: 'SIGKILL',
+      });
+      let said = '';
+      shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+      await new Promise((resolve) => shell.once('close', resolve));
+      expect(said, program).toBe('status 1\n');
+    }
+  });
+});
+
 describe('explain', () => {
   const LOG =
     '(00.01) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established option.\n';
