@@ -23,6 +23,7 @@ import { captureFailed, type FailedCapture } from './capture-failed.js';
 import { finishing, openGate } from './finish.js';
 import { type Located, locate } from './locate.js';
 import type { Work } from './operation.js';
+import { assertOutside } from './outside.js';
 import { type CaptureProgress, trackCapture } from './progress.js';
 
 export interface CapturePlan {
@@ -67,6 +68,7 @@ export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): P
   const criu = await locate({ criu: plan.criu });
   const expected = await estimateTree(plan.pid);
   if (expected.pids.length === 0) throw noSuchProcess(plan);
+  await assertOutside(plan.pid, plan.verb);
   const imagesDir = await makeDirectory(resolve(plan.imagesDir), 'images directory');
   await assertReplaceable(imagesDir, plan.replace);
   const workDir = plan.workDir === undefined ? imagesDir : await makeDirectory(resolve(plan.workDir), 'work directory');

@@ -16,7 +16,6 @@ import type { Collected } from '../parse/collect.js';
 import { dumpStatistics } from '../print/statistics.js';
 import { captureSummary } from '../print/summary.js';
 import { type Directories, directories } from './directories.js';
-import { assertOutside } from './outside.js';
 import { type Asked, asked, collected, loggedAt, settling } from './shared.js';
 
 type Start = (pid: number, common: Common) => Operation<CaptureProgress, CaptureReport>;
@@ -55,7 +54,6 @@ async function runCapture(plan: Capture, { command }: Invocation, context: Conte
   const { found, verb, later } = plan;
   const { tree = 0, imagesDir } = found.arguments;
   const place = await directories(imagesDir, found.options.workDir);
-  await assertOutside(tree, command.word);
   const log = await openLogFile({
     word: command.word,
     workDir: place.workDir,

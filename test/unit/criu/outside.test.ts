@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assertOutside } from '../../../src/cli/verbs/outside.js';
+import { assertOutside } from '../../../src/criu/outside.js';
 
 describe('assertOutside()', () => {
   it.each([

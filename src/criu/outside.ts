@@ -2,7 +2,7 @@
 // itself in the tree and gives up; over RPC its client is frozen by then.
 
 import { readFile } from 'node:fs/promises';
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
 
 /** Throws DUMP_REFUSED when this process is `pid` or one of its descendants. */
 export async function assertOutside(pid: number, word: string): Promise<void> {
