@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { pidfdOpen, waitExit } from '../addon/children.js';
 import type { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { Diagnosis } from '../errors/diagnosis.js';
@@ -62,36 +63,68 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   };
   const remnants = await watchRemnants(plan.imagesDir);
   const seen = watch(plan, enter);
-  const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal: work.signal });
+  const signal = AbortSignal.any([work.signal, seen.rootEnded]);
+  const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });
+  seen.stop();
   if (answer.kind === 'served' && !work.signal.aborted) {
     return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
   }
   seen.terminal()?.close();
   if (answer.kind !== 'served') await remnants.clear(seen.rootPid());
-  throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr() });
+  const rootEnded = seen.rootEnded.aborted;
+  throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr(), rootEnded });
 }
+
+// After an abort, how long CRIU may take to end what it has made. It may wait for a task that has ended: see watch().
+const GRACE_MS = 5_000;
 
 interface Watched {
   readonly notify: (notification: Notification) => Promise<Verdict>;
   readonly terminal: () => Fd | undefined;
   readonly rootPid: () => number | undefined;
+  /** Aborted when the root ends before CRIU has answered. */
+  readonly rootEnded: AbortSignal;
+  stop(): void;
 }
 
 // A terminal's master goes to the caller's notify if there is one, which then owns it; else into the Tree.
+//
+// With rst_sibling the root is our child, not CRIU's: when somebody kills it in the middle, CRIU is not told and waits for it for
+// ever. So from the moment that it has a pid we watch it, too.
 function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase']) => void): Watched {
   let terminal: Fd | undefined;
   let rootPid: number | undefined;
+  let root: Disposable | undefined;
+  const ended = new AbortController();
   return {
     notify: async (notification) => {
       const phase = PHASES[notification.kind];
       if (phase !== undefined) enter(phase);
-      if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') rootPid = notification.pid;
+      if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') {
+        rootPid = notification.pid;
+        root ??= onEnd(rootPid, () => ended.abort(new Error('the root task ended while it was being restored')));
+      }
       if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
       return (await notify?.(notification)) ?? { kind: 'proceed' };
     },
     terminal: () => terminal,
     rootPid: () => rootPid,
+    rootEnded: ended.signal,
+    stop: () => root?.[Symbol.dispose](),
   };
+}
+
+// In a pid namespace other than ours the number means nothing here: then nobody is watched.
+function onEnd(pid: number, ended: () => void): Disposable | undefined {
+  try {
+    using pidfd = pidfdOpen(pid);
+    const job = waitExit(pidfd);
+    job.unref();
+    job.done.then(ended, () => {});
+    return { [Symbol.dispose]: () => job.cancel() };
+  } catch {
+    return undefined;
+  }
 }
 
 interface FailedRestore {
@@ -100,9 +133,10 @@ interface FailedRestore {
   readonly work: Work<RestoreProgress>;
   readonly logFile: string;
   readonly stderr: string;
+  readonly rootEnded: boolean;
 }
 
-async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): Promise<unknown> {
+async function failed({ plan, answer, work, logFile, stderr, rootEnded }: FailedRestore): Promise<unknown> {
   const { imagesDir } = plan;
   if (answer.kind === 'served') {
     // The abort came when it ran already: it ends all the same, and as our child it is reaped.
@@ -112,6 +146,7 @@ async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): P
   }
   if (work.signal.aborted) return aborted(plan, work.signal);
   const log = await readFile(logFile, 'utf8').catch(() => '');
+  if (rootEnded) return rootDied(imagesDir, logFile);
   if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir, ...heard(log, logFile) });
   return refused('restore', {
     imagesDir,
@@ -125,6 +160,11 @@ async function failed({ plan, answer, work, logFile, stderr }: FailedRestore): P
 // The last thing that a CRIU that crashed has logged is often why.
 function heard(log: string, logFile: string): { readonly logFile: string; readonly causes: readonly Diagnosis[] } {
   return { logFile, causes: explain(log).causes };
+}
+
+function rootDied(imagesDir: string, logFile: string): CheckpointError<'RESTORE_REFUSED'> {
+  const message = `Cannot restore "${imagesDir}": its root task was killed while it was being restored. Find out by whom, and restore again`;
+  return new CheckpointError('RESTORE_REFUSED', message, { imagesDir, logFile, causes: [], logExcerpt: [] });
 }
 
 function aborted({ imagesDir }: RestorePlan, signal: AbortSignal): CheckpointError<'ABORTED'> {

@@ -123,7 +123,7 @@ const CASES: readonly RefusedRestore[] = [
   {
     name: 'pages that are gone',
     spoil: ({ images }) => nothing(rmSync(image(images, 'pages-'))),
-    rule: 'pages-unreadable',
+    code: 'IMAGES_CORRUPT',
   },
   {
     name: 'a pagemap that is gone',
