@@ -1,10 +1,10 @@
 // verifyPages: whether the pages that an images directory promises are there.
 
+#include "page/verify.h"
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/fd.h"
 #include "napi/job.h"
-#include "page/verify.h"
 
 namespace frazil {
 namespace {

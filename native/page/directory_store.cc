@@ -9,6 +9,7 @@
 #include "sys/splice.h"
 
 namespace frazil::page {
+
 // Allocating the file beforehand was tried: writing it twice costs more wall time than it takes off the frozen time.
 Result<void> DirectoryStore::prepare(uint64_t, const Cancel&) noexcept { return {}; }
 
@@ -29,7 +30,7 @@ Result<void> DirectoryStore::rest() noexcept {
   return {};
 }
 
-Result<void> DirectoryStore::put(unsigned, const Payload& payload, Image& image) noexcept {
+Result<void> DirectoryStore::put(unsigned worker, const Payload& payload, Image& image) noexcept {
   auto to = static_cast<loff_t>(payload.offset);
   for (size_t left = payload.piped; left > 0;) {
     const auto moved = splice_bytes(payload.pipe, image.pages.get(), &to, left);
@@ -39,19 +40,35 @@ Result<void> DirectoryStore::put(unsigned, const Payload& payload, Image& image)
     counters_.add(&Counters::bytes_out, moved.value());
   }
   counters_.add(&Counters::bytes_out, payload.rest.size());
-  return pwrite_full(image.pages.get(), payload.rest.data(), payload.rest.size(), payload.offset + payload.piped);
+  const auto& rest = payload.rest;
+  if (auto written = pwrite_full(image.pages.get(), rest.data(), rest.size(), payload.offset + payload.piped);
+      !written.ok()) {
+    return written;
+  }
+  // Now, while it is in the cache and another thread has the inode's lock to write: on its own afterwards this took 0.15 s per GiB.
+  return find_zeros(image.pages.get(), payload.offset, payload.bytes(), counters_, &zeros_[worker][&image]);
 }
 
 Result<void> DirectoryStore::settle(const Cancel& cancel) noexcept {
   if (auto rested = rest(); !rested.ok()) return rested;
   for (const Image* image : images_) {
-    const auto file = reopen_image_file(directory_, pages_name(image->map.pages_id()));
-    if (!file.ok()) return file.error();
-    if (auto punched = punch_zeros(file.value().get(), image->bytes, cancel, counters_); !punched.ok()) return punched;
+    if (cancel.cancelled()) return SysError{ECANCELED, "fallocate"};
+    if (auto punched = punch(*image); !punched.ok()) return punched;
   }
   images_.clear();
   rested_ = 0;
   return {};
+}
+
+Result<void> DirectoryStore::punch(const Image& image) noexcept {
+  const auto file = reopen_image_file(directory_, pages_name(image.map.pages_id()));
+  if (!file.ok()) return file.error();
+  std::vector<ZeroStretch> found;
+  for (auto& of_worker : zeros_) {
+    const auto own = of_worker.find(&image);
+    if (own != of_worker.end()) found.insert(found.end(), own->second.begin(), own->second.end());
+  }
+  return punch_zeros(file.value().get(), image.bytes, found, counters_);
 }
 
 }  // namespace frazil::page

@@ -18,7 +18,7 @@ Result<std::unique_ptr<Sink>> Sink::open(UniqueFd directory, UniqueFd parent, co
   if (options.store == StoreKind::memory) {
     store = std::make_unique<MemoryStore>(directory.get(), options.receiver.workers, *counters);
   } else {
-    store = std::make_unique<DirectoryStore>(directory.get(), *counters);
+    store = std::make_unique<DirectoryStore>(directory.get(), options.receiver.workers, *counters);
   }
   return std::unique_ptr<Sink>(
       new Sink(std::move(directory), std::move(store), std::move(parents), options, std::move(counters)));

@@ -20,7 +20,7 @@ Result<std::optional<BadImage>> verify_pages(int directory, const std::vector<st
     }
     if (expected == 0) continue;
     const std::string pages = pages_name(map.value().pages_id);
-    struct stat status {};
+    struct stat status{};
     if (::fstatat(directory, pages.c_str(), &status, 0) == -1 && errno != ENOENT) return SysError{errno, "fstatat"};
     const auto actual = static_cast<uint64_t>(status.st_size);
     if (actual < expected) return std::optional<BadImage>({pages, expected, actual});

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "page/wire.h"
@@ -62,6 +63,17 @@ Result<void> write_sparse(int file, uint64_t offset, std::span<const std::byte> 
 
 namespace {
 
+void punch(int file, const ZeroStretch& run, Counters& counters) noexcept {
+  counters.add(&Counters::zero_pages, run.pages);
+  if (run.pages < kMinHolePages) return;
+  // A file system that has no holes keeps the zeros: larger, never wrong.
+  const int punched = retry_eintr([&] {
+    return ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(run.offset),
+                       static_cast<off_t>(run.pages * kPageSize));
+  });
+  if (punched == 0) counters.add(&Counters::sparse_pages, run.pages);
+}
+
 // Most pages that are not zero show it in their first bytes. Reading those of every page costs a system call a page and is three
 // times as fast as reading the pages, whose copy out of the page cache is what takes the time.
 constexpr size_t kProbeBytes = 64;
@@ -79,33 +91,34 @@ Result<bool> is_zero_at(int file, uint64_t offset, Counters& counters) noexcept 
   return true;
 }
 
-void punch(int file, uint64_t offset, uint64_t pages, Counters& counters) noexcept {
-  counters.add(&Counters::zero_pages, pages);
-  if (pages < kMinHolePages) return;
-  // A file system that has no holes keeps the zeros: larger, never wrong.
-  const int punched = retry_eintr([&] {
-    return ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                       static_cast<off_t>(pages * kPageSize));
-  });
-  if (punched == 0) counters.add(&Counters::sparse_pages, pages);
-}
-
 }  // namespace
 
-Result<void> punch_zeros(int file, uint64_t bytes, const Cancel& cancel, Counters& counters) noexcept {
-  uint64_t run = 0;
-  for (uint64_t offset = 0; offset < bytes; offset += kPageSize) {
-    if (cancel.cancelled()) return SysError{ECANCELED, "pread"};
-    const auto zero = is_zero_at(file, offset, counters);
+Result<void> find_zeros(int file, uint64_t from, uint64_t bytes, Counters& counters,
+                        std::vector<ZeroStretch>* found) noexcept {
+  for (uint64_t at = from; at < from + bytes; at += kPageSize) {
+    const auto zero = is_zero_at(file, at, counters);
     if (!zero.ok()) return zero.error();
-    if (!zero.value() && run > 0) punch(file, offset - run * kPageSize, run, counters);
-    run = zero.value() ? run + 1 : 0;
+    if (!zero.value()) continue;
+    if (!found->empty() && found->back().end() == at) {
+      found->back().pages += 1;
+    } else {
+      found->push_back({at, 1});
+    }
   }
-  if (run > 0) punch(file, bytes - run * kPageSize, run, counters);
+  return {};
+}
+
+Result<void> punch_zeros(int file, uint64_t bytes, std::vector<ZeroStretch>& found, Counters& counters) noexcept {
   // The first bytes of a page say nothing about its last.
   struct stat status;
   if (::fstat(file, &status) == -1) return SysError{errno, "fstat"};
   if (static_cast<uint64_t>(status.st_size) < bytes) return SysError{EIO, "pread"};
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  for (size_t i = 0; i < found.size();) {
+    ZeroStretch run = found[i];
+    for (++i; i < found.size() && found[i].offset == run.end(); ++i) run.pages += found[i].pages;
+    punch(file, run, counters);
+  }
   return {};
 }
 

@@ -3,10 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
-#include "core/cancel.h"
 #include "core/result.h"
 #include "page/counters.h"
+#include "page/wire.h"
 
 namespace frazil::page {
 
@@ -25,8 +26,19 @@ constexpr size_t kMinHolePages = 16;
 // Writes `pages` to `file` at `offset`, leaving out long stretches of zeros, which become holes when the file is extended.
 Result<void> write_sparse(int file, uint64_t offset, std::span<const std::byte> pages, Counters& counters) noexcept;
 
-// Finds the zero pages of a file of `bytes` and frees long stretches of them. By read(), not mmap(): a file in somebody's directory may
-// be cut short under us, and SIGBUS would take the whole process; this way it is EIO.
-Result<void> punch_zeros(int file, uint64_t bytes, const Cancel& cancel, Counters& counters) noexcept;
+// Zero pages that follow each other in a file.
+struct ZeroStretch {
+  uint64_t offset;
+  uint64_t pages;
+  uint64_t end() const noexcept { return offset + pages * kPageSize; }
+};
+
+// Looks at `bytes` of a file from `from` on, which have just been written and are in the page cache, and notes the zero pages. By read(),
+// not mmap(): a file in somebody's directory may be cut short under us, and SIGBUS would take the whole process; this way it is EIO.
+Result<void> find_zeros(int file, uint64_t from, uint64_t bytes, Counters& counters,
+                        std::vector<ZeroStretch>* found) noexcept;
+
+// Frees long stretches of what was found in a file of `bytes`, and counts all of it. Sorts `found`. EIO when the file is shorter.
+Result<void> punch_zeros(int file, uint64_t bytes, std::vector<ZeroStretch>& found, Counters& counters) noexcept;
 
 }  // namespace frazil::page
