@@ -190,4 +190,10 @@ export interface Native {
   pidfdOpen(pid: number): Fd;
   sendSignal(pidfd: Fd, signal: number): void;
   setChildSubreaper(on: boolean): void;
+
+  /** A duplicate of another process's fd. */
+  pidfdGetfd(pidfd: Fd, number: number): Fd;
+  /** False for what is no TCP socket. */
+  tcpInRepair(fd: Fd): boolean;
+  tcpEndRepair(fd: Fd, reuseAddress: boolean): void;
 }

@@ -42,4 +42,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'pidfdOpen',
   'sendSignal',
   'setChildSubreaper',
+  'pidfdGetfd',
+  'tcpInRepair',
+  'tcpEndRepair',
 ];
