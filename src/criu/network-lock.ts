@@ -2,18 +2,15 @@
 // it drives through a library. So where the default must fail Frazil chooses for the caller (ADR 0006), and only there: with nftables
 // CRIU makes its table even when there is nothing to lock, while the tree is frozen, and that takes tens of milliseconds.
 
-import { constants } from 'node:fs';
-import { access, readlink } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { readlink } from 'node:fs/promises';
 import type { NetworkLock } from '../options/types.js';
+import { findProgram } from './find-program.js';
 
 export interface LockNeed {
   readonly pid: number;
   readonly networkLock?: NetworkLock | undefined;
   readonly tcpEstablished?: boolean | undefined;
 }
-
-const SBIN = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
 /** `undefined`: CRIU's own default. */
 export async function chooseNetworkLock(
@@ -23,22 +20,11 @@ export async function chooseNetworkLock(
   if (networkLock !== undefined) return networkLock;
   // criu/net.c, network_lock(): connections are locked one by one, or a whole network namespace that is not CRIU's.
   if (tcpEstablished !== true && (await sharesOurNetwork(pid))) return undefined;
-  return (await hasIptables(path)) ? undefined : 'nftables';
+  return (await findProgram('iptables-restore', { path })) === undefined ? 'nftables' : undefined;
 }
 
-async function sharesOurNetwork(pid: number): Promise<boolean> {
+/** Whether the process is in the network namespace that Frazil, and so CRIU, is in. False when it is gone. */
+export async function sharesOurNetwork(pid: number): Promise<boolean> {
   const [ours, theirs] = await Promise.all(['self', pid].map((who) => readlink(`/proc/${who}/ns/net`).catch(() => '')));
-  return ours === theirs;
-}
-
-async function hasIptables(path: string | undefined): Promise<boolean> {
-  const folders = new Set([...(path ?? '').split(delimiter).filter(Boolean), ...SBIN]);
-  for (const folder of folders) {
-    const found = await access(join(folder, 'iptables-restore'), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
-  }
-  return false;
+  return ours !== '' && ours === theirs;
 }
