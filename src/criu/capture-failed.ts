@@ -19,13 +19,15 @@ export interface FailedCapture {
   readonly answer: Answer<'DUMP' | 'SINGLE_PRE_DUMP'>;
   readonly reception: SinkReception | { readonly error: unknown };
   readonly stderr: string;
+  /** What could not be put right after a CRIU that died, as sentences. */
+  readonly left?: string | undefined;
 }
 
 export async function captureFailed(failed: FailedCapture): Promise<unknown> {
-  const { plan, imagesDir, signal, answer } = failed;
+  const { plan, imagesDir, signal, answer, left } = failed;
   const { pid } = plan;
   if (signal.aborted) {
-    const message = `Cannot finish the ${plan.verb} of process ${pid}: the caller aborted it. The tree runs on`;
+    const message = `Cannot finish the ${plan.verb} of process ${pid}: the caller aborted it. The tree runs on${left === undefined ? '' : `. ${left}`}`;
     return new CheckpointError('ABORTED', message, { pid, imagesDir }, { cause: signal.reason });
   }
   const sink = sinkError(failed);
@@ -34,7 +36,7 @@ export async function captureFailed(failed: FailedCapture): Promise<unknown> {
   const log = await readFile(logFile, 'utf8').catch(() => '');
   if (answer.kind === 'hung-up') {
     const request = plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP';
-    return criuDied(answer, { request, pid, imagesDir, logFile, causes: explain(log).causes });
+    return criuDied(answer, { request, pid, imagesDir, logFile, causes: explain(log).causes, left });
   }
   const refusal = answer.kind === 'refused' ? answer : undefined;
   return refused(plan.verb, { pid, imagesDir, logFile, log, stderr: failed.stderr, answer: refusal });

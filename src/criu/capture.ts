@@ -25,6 +25,7 @@ import { type Located, locate } from './locate.js';
 import type { Work } from './operation.js';
 import { assertOutside } from './outside.js';
 import { type CaptureProgress, trackCapture } from './progress.js';
+import { unlockNetwork } from './unlock-network.js';
 
 export interface CapturePlan {
   readonly verb: 'dump' | 'pre-dump';
@@ -95,6 +96,8 @@ interface Conversation {
   readonly sink: PageSink;
   readonly tracker: ReturnType<typeof trackCapture>;
   readonly signal: AbortSignal;
+  /** What a CRIU that died has left of its locks, as sentences. */
+  readonly left?: string | undefined;
 }
 
 async function converse(c: Conversation): Promise<SinkReception> {
@@ -128,9 +131,11 @@ async function converse(c: Conversation): Promise<SinkReception> {
     { kind: plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP', opts },
     { notify, signal: gate.signal },
   );
+  // First of all: the tree runs, with connections that do not work.
+  const left = answer.kind === 'hung-up' ? await unlock(c, opts, finish.committed) : undefined;
   if (answer.kind !== 'served') pages.cancel();
   const reception = await received;
-  await assertCaptured({ ...c, signal: gate.signal }, answer, reception, session.stderr());
+  await assertCaptured({ ...c, signal: gate.signal, left }, answer, reception, session.stderr());
   if (!finish.committed) {
     await finish.settle();
     // An abort in between: captureFailed() says so.
@@ -138,6 +143,19 @@ async function converse(c: Conversation): Promise<SinkReception> {
       throw await captureFailed(failedOf({ ...c, signal: gate.signal }, answer, reception, ''));
   }
   return 'error' in reception ? {} : reception;
+}
+
+// A pre-dump locks nothing.
+async function unlock(c: Conversation, opts: CriuOpts, committed: boolean): Promise<string | undefined> {
+  if (c.plan.verb !== 'dump') return undefined;
+  return unlockNetwork({
+    pid: c.plan.pid,
+    criu: c.criu.path,
+    method: opts.network_lock,
+    logFile: join(c.workDir, c.plan.logFile),
+    images: `/proc/self/fd/${c.staging.images.number}`,
+    committed,
+  });
 }
 
 // The checkpoint is whole. A parent that cannot be punched (its file system has no holes, it was removed meanwhile) only takes more
@@ -182,12 +200,12 @@ async function assertCaptured(
 }
 
 function failedOf(
-  { plan, imagesDir, workDir, signal }: Conversation,
+  { plan, imagesDir, workDir, signal, left }: Conversation,
   answer: Answer<'DUMP' | 'SINGLE_PRE_DUMP'>,
   reception: SinkReception | { readonly error: unknown },
   stderr: string,
 ): FailedCapture {
-  return { plan, imagesDir, workDir, signal, answer, reception, stderr };
+  return { plan, imagesDir, workDir, signal, left, answer, reception, stderr };
 }
 
 // The choice of the store may turn out not to be possible; then the other one does, only with a longer freeze.

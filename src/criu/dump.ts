@@ -32,9 +32,12 @@ export interface DumpCall extends DumpOptions {
  *
  * Rejects with DUMP_REFUSED (causes, log lines and remedy in `detail`), NO_SUCH_PROCESS, CRIU_MISSING, CRIU_DIED, IMAGES_EXIST,
  * IMAGES_CORRUPT (a broken parent), IO, PROTOCOL, FEATURE_MISSING or ABORTED; throws TypeError or RangeError for misuse before anything
- * happens. In all these cases the tree runs on and the images directory is as it was, but for CRIU's log. An abort comes too late,
- * and is not heard, once the images are being moved to their directory; a CRIU that fails after that leaves a whole checkpoint there,
- * and the tree killed or running.
+ * happens. Then the tree runs on and the images directory is as it was, but for CRIU's log, with one exception: the images of a tree
+ * that is about to be killed are moved to their directory first, and a CRIU that fails or dies after that (DUMP_REFUSED, CRIU_DIED)
+ * leaves a whole checkpoint there, and the tree killed or running. An abort that comes so late is not heard.
+ *
+ * A CRIU that died has not given the connections of a tree that runs on back to it. Frazil does that; where it cannot, the message
+ * of CRIU_DIED says what is left.
  */
 export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, CaptureReport> {
   assertPid(pid);

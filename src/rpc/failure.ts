@@ -14,6 +14,8 @@ export interface Asked {
   /** Of a CRIU that died: what its log says, where there is one. */
   readonly logFile?: string;
   readonly causes?: readonly Diagnosis[];
+  /** Of a CRIU that died: what of its work nobody could undo, as sentences. */
+  readonly left?: string | undefined;
 }
 
 /**
@@ -48,10 +50,14 @@ export function abortedError({ request, signal, pid, imagesDir }: Asked): Checkp
 
 /** CRIU_DIED with how it ended and the last line it printed. */
 export function criuDied(answer: HungUp, asked: Asked): CheckpointError<'CRIU_DIED'> {
-  const { request, pid, imagesDir, logFile, causes } = asked;
+  const { request, pid, imagesDir, logFile, causes, left } = asked;
   const lines = answer.stderr.trimEnd().split('\n');
   const said = lines.at(-1) ?? '';
-  const text = `Cannot finish ${request}: CRIU ${endedHow(answer.exit)} without an answer${said === '' ? '' : `. It said "${said}"`}`;
+  const text = [
+    `Cannot finish ${request}: CRIU ${endedHow(answer.exit)} without an answer`,
+    ...(said === '' ? [] : [`It said "${said}"`]),
+    ...(left === undefined ? [] : [left]),
+  ].join('. ');
   return new CheckpointError('CRIU_DIED', text, {
     request,
     ...exitDetail(answer.exit),

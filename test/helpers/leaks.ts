@@ -41,6 +41,14 @@ export function locksOf(ports: readonly number[]): string[] {
   return locked.map((table) => table.match(/^table (inet CRIU-\S+)/)?.[1] ?? table);
 }
 
+/** The tables that the run of CRIU with this id made. It cuts their names. */
+export function tablesOf(runId: string): string[] {
+  const tables = execFileSync(NFT, ['list', 'tables'], { encoding: 'utf8' }).trim().split('\n');
+  return tables.filter(
+    (table) => `table inet CRIU-${runId}`.startsWith(table) && table.length > 'table inet CRIU-'.length,
+  );
+}
+
 /** For a dump that is not followed by a restore, which would drop them. */
 export function dropLocks(ports: readonly number[]): void {
   for (const table of locksOf(ports)) execFileSync(NFT, ['delete', 'table', ...table.split(' ')]);
