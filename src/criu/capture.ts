@@ -5,6 +5,7 @@
 // written and moved while CRIU is held at post-dump. A tree that runs on must not wait for a disk, so all that is done after it runs.
 
 import { mkdir, realpath } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Fd } from '../addon/fd.js';
 import { openPageSink, type PageSink, type SinkReception } from '../addon/page-sink.js';
@@ -60,8 +61,9 @@ const PAGES_FD = 9;
 // So much may be on its way: CRIU collects two chunks of 8 MiB while the copying threads are busy, instead of waiting for them.
 // Measured on two processors, 1 GiB: with the default of 208 KiB the tree was frozen 0.34 s, with this 0.26 s.
 const SOCKET_BYTES = 64 * 2 ** 20;
-// More threads do not help: the copies are bound by memory, and CRIU needs a processor for itself.
-const COPYING_THREADS = 2;
+// One more than processors, so that copying gets its share beside CRIU and the tree's parasite; more than four are not fed by one CRIU.
+// Measured on two processors, 1 GiB, medians of 12: one thread 0.31 s frozen, two 0.25 s, three 0.22 s.
+const COPYING_THREADS = Math.min(4, availableParallelism() + 1);
 
 export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): Promise<Captured> {
   const from = performance.now();
