@@ -59,6 +59,26 @@ Napi::Value send(const Napi::CallbackInfo& info) {
   return {};
 }
 
+Napi::Value to_view(Napi::Env env, Message& message) {
+  Napi::Array fds = Napi::Array::New(env);
+  for (uint32_t i = 0; i < message.fds.size(); ++i) fds.Set(i, Fd::wrap(env, std::move(message.fds[i])));
+  Napi::Object view = Napi::Object::New(env);
+  view.Set("bytes", new_bytes(env, message.bytes));
+  view.Set("fds", fds);
+  return view;
+}
+
+// receiveSoon(fd, microseconds) -> { bytes, fds } | undefined
+Napi::Value receive_answer(const Napi::CallbackInfo& info) {
+  const auto fd = Fd::borrow(info[0]);
+  if (!fd) return {};
+  const auto limit = to_int(info[1], "microseconds: a number");
+  if (!limit) return {};
+  auto message = receive_soon(*fd, *limit);
+  if (!message) return {};
+  return to_view(info.Env(), *message);
+}
+
 // One message per job: a thread for each costs some 50 µs, which is nothing beside a request that freezes processes,
 // and leaves no state between two messages that an abort would have to clean up.
 class ReceiveJob final : public Job {
@@ -75,12 +95,7 @@ class ReceiveJob final : public Job {
     if (!received_.ok()) return received_.error();
     auto& message = received_.value();
     if (!message) return env.Undefined();
-    Napi::Array fds = Napi::Array::New(env);
-    for (uint32_t i = 0; i < message->fds.size(); ++i) fds.Set(i, Fd::wrap(env, std::move(message->fds[i])));
-    Napi::Object view = Napi::Object::New(env);
-    view.Set("bytes", new_bytes(env, message->bytes));
-    view.Set("fds", fds);
-    return view;
+    return to_view(env, *message);
   }
 
   UniqueFd fd_;
@@ -100,6 +115,7 @@ void define_sockets(Napi::Env env, Napi::Object exports) {
   exports.Set("seqpacketPair", Napi::Function::New<seqpacket>(env, "seqpacketPair"));
   exports.Set("streamPair", Napi::Function::New<stream>(env, "streamPair"));
   exports.Set("send", Napi::Function::New<send>(env, "send"));
+  exports.Set("receiveSoon", Napi::Function::New<receive_answer>(env, "receiveSoon"));
   exports.Set("receive", Napi::Function::New<receive>(env, "receive"));
 }
 

@@ -5,7 +5,9 @@
 
 #include "sys/seqpacket.h"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "sys/retry.h"
 #include "sys/scm_rights.h"
@@ -68,6 +70,15 @@ Result<std::optional<Message>> receive_message(int fd, const Cancel& cancel) noe
     if (taken.value().bytes.empty() && taken.value().fds.empty()) return std::optional<Message>();
     return std::optional<Message>(std::move(taken).value());
   }
+}
+
+std::optional<Message> receive_soon(int fd, long microseconds) noexcept {
+  pollfd waiting{fd, POLLIN, 0};
+  const timespec limit{0, microseconds * 1000};
+  if (::ppoll(&waiting, 1, &limit, nullptr) != 1) return std::nullopt;
+  auto taken = take_message(fd);
+  if (!taken.ok() || (taken.value().bytes.empty() && taken.value().fds.empty())) return std::nullopt;
+  return std::move(taken).value();
 }
 
 }  // namespace frazil

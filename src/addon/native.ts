@@ -178,6 +178,8 @@ export interface Native {
   streamPair(options?: { readonly bufferBytes?: number }): [Fd, Fd];
   send(fd: Fd, bytes: Uint8Array, fds?: readonly Fd[]): void;
   receive(fd: Fd): NativeJob<NativeMessage | undefined>;
+  /** Blocks the thread for at most `microseconds`. */
+  receiveSoon(fd: Fd, microseconds: number): NativeMessage | undefined;
 
   pipe(options?: { readonly capacityBytes?: number }): { readonly read: Fd; readonly write: Fd };
   memfd(name: string): Fd;

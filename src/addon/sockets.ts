@@ -32,3 +32,11 @@ export function send(fd: Fd, bytes: Uint8Array, fds: readonly Fd[] = []): void {
 export function receive(fd: Fd, options: JobOptions = {}): Job<Message | undefined> {
   return runJob('receive a message', options, () => native().receive(fd));
 }
+
+/**
+ * A message that is there already or comes within `microseconds`, for which this thread stands still: keep it below a millisecond.
+ * `undefined` when none has come, and when the peer has hung up: then `receive` tells.
+ */
+export function receiveSoon(fd: Fd, microseconds: number): Message | undefined {
+  return attempt('receive a message', () => native().receiveSoon(fd, microseconds));
+}

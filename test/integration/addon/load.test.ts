@@ -34,6 +34,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'streamPair',
   'send',
   'receive',
+  'receiveSoon',
   'pipe',
   'memfd',
   'spawn',
