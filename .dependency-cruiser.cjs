@@ -13,16 +13,46 @@ const upward = layers.slice(0, -1).map((names, i) => ({
   comment: 'Arrows of design.md section 3 point one way',
   severity: 'error',
   from: { path: `^src/(${names.join('|')})/` },
-  to: { path: `^src/(${layers.slice(i + 1).flat().join('|')})/` },
+  to: {
+    path: `^src/(${layers
+      .slice(i + 1)
+      .flat()
+      .join('|')})/`,
+  },
 }));
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     ...upward,
-    { name: 'only-addon-loads-the-addon', severity: 'error', from: { path: '^src/', pathNot: '^src/addon/' }, to: { path: '\\.node$' } },
-    { name: 'index-is-for-users', severity: 'error', from: { path: '^src/(?!index|cli)' }, to: { path: '^src/index\\.ts$' } },
-    { name: 'protobuf-stays-below', severity: 'error', from: { path: '^src/', pathNot: '^src/schema/' }, to: { path: 'node_modules/protobufjs' } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/', pathNot: '(index|main)\\.ts$' }, to: {} },
+    {
+      name: 'only-addon-loads-the-addon',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/addon/' },
+      to: { path: '\\.node$' },
+    },
+    {
+      name: 'index-is-for-users',
+      severity: 'error',
+      from: { path: '^src/(?!index|cli)' },
+      to: { path: '^src/index\\.ts$' },
+    },
+    {
+      name: 'protobuf-stays-below',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/schema/' },
+      to: { path: 'node_modules/protobufjs' },
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, path: '^src/', pathNot: '(index|main)\\.ts$' },
+      to: {},
+    },
   ],
-  options: { doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, enhancedResolveOptions: { extensions: ['.ts', '.js'] } },
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
 };

@@ -24,7 +24,12 @@ describe('chooseScenario()', () => {
 
 describe('choosePeers()', () => {
   it('gives all peers of the group, the baseline first', () => {
-    expect(choosePeers('dump', undefined).map(({ name }) => name)).toEqual(['criu', 'frazil', 'frazil-direct', 'frazil-library']);
+    expect(choosePeers('dump', undefined).map(({ name }) => name)).toEqual([
+      'criu',
+      'frazil',
+      'frazil-direct',
+      'frazil-library',
+    ]);
     expect(choosePeers('version', undefined)[0]?.name).toBe('criu-by-hand');
   });
 
