@@ -25,7 +25,10 @@ export const OWN_FIELDS = {
     setBy: 'never',
     reason: 'obsolete and without effect for a daemon; the notification status-ready says it',
   },
-  pidfd_store_sk: { setBy: 'frazil', reason: 'kept between iterations, so that a reused pid is noticed exactly' },
+  pidfd_store_sk: {
+    setBy: 'never',
+    reason: 'for iterations within one process, which no verb makes yet; across processes CRIU compares start times',
+  },
   manage_cgroups: { setBy: 'never', reason: 'the older form of manage_cgroups_mode' },
   veths: { setBy: 'never', reason: 'deprecated: external veth[IN]:OUT' },
   unix_sk_ino: { setBy: 'never', reason: 'deprecated: external unix[INO]' },
