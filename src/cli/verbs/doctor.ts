@@ -14,7 +14,10 @@ export async function runDoctor({ settings, operands }: OwnInvocation, context: 
   if (operands.length > 0)
     throw new UsageError(`doctor takes no operand, and was given "${operands.join(' ')}"`, 'doctor');
   const { criu, json } = preferences;
-  const asked = { ...chosen(settings), env, signal: interruption.signal, ...(criu === undefined ? {} : { criu }) };
+  const { idle, ...wanted } = chosen(settings);
+  if (!preferences.quiet)
+    for (const written of idle) terminal.say(`frazil: ${written} has no effect on doctor; -t PID names a tree`);
+  const asked = { ...wanted, env, signal: interruption.signal, ...(criu === undefined ? {} : { criu }) };
   const report = await doctor(asked);
   if (json) terminal.printJson(report);
   else for (const line of doctorLines(report, terminal.columns)) terminal.print(line);
@@ -22,13 +25,14 @@ export async function runDoctor({ settings, operands }: OwnInvocation, context: 
 }
 
 // What a dump would be given: an option that answers a finding takes it away.
-function chosen(settings: Settings): Pick<DoctorOptions, 'pid' | 'options'> {
+function chosen(settings: Settings): Pick<DoctorOptions, 'pid' | 'options'> & { readonly idle: readonly string[] } {
   try {
     const {
       arguments: { tree },
       options,
+      idle,
     } = collect('dump', settings);
-    return { ...(tree === undefined ? {} : { pid: tree }), options };
+    return { ...(tree === undefined ? {} : { pid: tree }), options, idle };
   } catch (cause) {
     throw cause instanceof ValueError ? new UsageError(cause.message, 'doctor', { cause }) : cause;
   }
