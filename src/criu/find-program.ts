@@ -4,8 +4,8 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-// What administers the network is installed in sbin, which is not in an ordinary user's PATH.
-const SBIN = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
+/** CRIU and what administers the network are installed in sbin, which is not in an ordinary user's PATH. */
+export const SBIN = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
 export interface SearchOptions {
   /** Looked at before PATH. */

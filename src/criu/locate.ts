@@ -6,6 +6,7 @@ import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { SBIN } from './find-program.js';
 
 export interface Located {
   readonly path: string;
@@ -18,9 +19,6 @@ export interface LocateOptions {
   readonly criu?: string | undefined;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
-
-// CRIU is installed in sbin, which is not in an ordinary user's PATH.
-const SBIN = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
 /** Finds the CRIU to run: option, FRAZIL_CRIU, the private prefix, PATH with the sbin folders. Throws CRIU_MISSING. */
 export async function locate({ criu, env = process.env }: LocateOptions = {}): Promise<Located> {

@@ -4,7 +4,7 @@
 
 import { existsSync } from 'node:fs';
 import { pidfdOpen, waitChild } from '../addon/children.js';
-import { readPstree } from '../images/pstree.js';
+import type { TreeEntry } from '../images/pstree.js';
 import { killTree } from './tree.js';
 
 export interface Remnants {
@@ -13,9 +13,8 @@ export interface Remnants {
 }
 
 /** To be called before CRIU starts. */
-export async function watchRemnants(imagesDir: string): Promise<Remnants> {
-  const pids = (await readPstree(imagesDir)).map(({ pid }) => pid);
-  const free = pids.filter((pid) => !exists(pid));
+export function watchRemnants(tasks: readonly TreeEntry[]): Remnants {
+  const free = tasks.map(({ pid }) => pid).filter((pid) => !exists(pid));
   return {
     async clear(root) {
       const made = free.filter(exists);

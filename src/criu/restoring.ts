@@ -39,8 +39,8 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
   const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
   using images = await openDirectory(plan.imagesDir);
-  await verifyImages(plan.imagesDir, images, work.signal);
-  await waitForPids(plan.imagesDir, work.signal);
+  const tasks = await verifyImages(plan.imagesDir, images, work.signal);
+  await waitForPids(tasks, work.signal);
   using directory = await openDirectory(workDir);
   const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: directory.number });
   await using config = await writeConfigFile(encoded);
@@ -61,7 +61,7 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
     ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
     ...(config.path === undefined ? {} : { config_file: config.path }),
   };
-  const remnants = await watchRemnants(plan.imagesDir);
+  const remnants = watchRemnants(tasks);
   const seen = watch(plan, enter);
   const signal = AbortSignal.any([work.signal, seen.rootEnded]);
   const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });

@@ -4,7 +4,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readPstree } from '../images/pstree.js';
+import type { TreeEntry } from '../images/pstree.js';
 import { mapFew } from '../pages/few.js';
 
 // Some init processes reap once in two seconds.
@@ -15,10 +15,8 @@ const PERIOD_MS = 20;
  * Returns when no zombie holds a pid of the checkpoint, when a living process holds one (CRIU will say so), or after five seconds.
  * Pids of another namespace look like ours here: then it may wait for a stranger's zombie, which does no harm.
  */
-export async function waitForPids(imagesDir: string, signal: AbortSignal): Promise<void> {
-  const wanted = new Set(
-    (await readPstree(imagesDir)).flatMap(({ pid, sid, pgid, threads }) => [pid, sid, pgid, ...(threads ?? [])]),
-  );
+export async function waitForPids(tasks: readonly TreeEntry[], signal: AbortSignal): Promise<void> {
+  const wanted = new Set(tasks.flatMap(({ pid, sid, pgid, threads }) => [pid, sid, pgid, ...(threads ?? [])]));
   const until = performance.now() + LIMIT_MS;
   while (performance.now() < until && !signal.aborted) {
     if (!(await zombiesHold(wanted))) return;

@@ -6,14 +6,18 @@ import { join } from 'node:path';
 import type { Fd } from '../addon/fd.js';
 import { verifyPages } from '../addon/verify.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
-import { readPstree } from './pstree.js';
+import { readPstree, type TreeEntry } from './pstree.js';
 
 // CRIU crashes without these; it says clearly what else is missing.
 const NEEDED = ['files.img', 'pstree.img'];
 const PAGEMAP = /^pagemap-(shmem-)?\d+\.img$/;
 
-/** Throws IMAGES_CORRUPT naming the image that is missing, damaged or too short, ABORTED, or IO. Parents are not looked into. */
-export async function verifyImages(imagesDir: string, directory: Fd, signal: AbortSignal): Promise<void> {
+/** The tasks of the checkpoint. Throws IMAGES_CORRUPT naming the image that is missing, damaged or too short, ABORTED, or IO. Parents are not looked into. */
+export async function verifyImages(
+  imagesDir: string,
+  directory: Fd,
+  signal: AbortSignal,
+): Promise<readonly TreeEntry[]> {
   const names = await readdir(imagesDir);
   const tasks = NEEDED.every((name) => names.includes(name)) ? await readPstree(imagesDir) : [];
   const cores = tasks.map(({ pid }) => `core-${pid}.img`);
@@ -24,7 +28,7 @@ export async function verifyImages(imagesDir: string, directory: Fd, signal: Abo
     names.filter((name) => PAGEMAP.test(name)),
     { signal },
   ).done;
-  if (bad === undefined) return;
+  if (bad === undefined) return tasks;
   const { name, expectedBytes, actualBytes } = bad;
   const why = expectedBytes === undefined ? 'it is damaged' : `it holds ${actualBytes} of ${expectedBytes} bytes`;
   throw corrupt(imagesDir, name, why);

@@ -5,6 +5,7 @@ import { ARGUMENTS } from './rows/own.js';
 import { type OptionName, rowsOf } from './table.js';
 import type { Operation } from './types.js';
 import type { ValueType } from './values.js';
+import { wrap } from './wrap.js';
 
 export type ArgumentName = keyof typeof ARGUMENTS;
 
@@ -105,16 +106,4 @@ function usageOf({ flags, argument, argumentOptional }: FlagSpec): string {
   const names = short.length > 0 ? `${short.join(', ')}, ${long}` : `    ${long}`;
   if (argument === undefined) return names;
   return argumentOptional ? `${names}[=${argument}]` : `${names} ${argument}`;
-}
-
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

@@ -12,6 +12,8 @@ export interface TreeEstimate {
   readonly bytes: number;
 }
 
+/** The fields of smaps_rollup that say what a dump will carry, in KiB. */
+export const DUMPED = ['Anonymous', 'Pss_Shmem', 'Swap'] as const;
 const KIB = 1024;
 
 /** A task that ends meanwhile counts as nothing; so does one whose figures may not be read. Empty when the root is gone. */
@@ -42,7 +44,7 @@ async function childrenOf(pid: number): Promise<readonly number[] | undefined> {
 
 async function memoryOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
-  return (field(text, 'Anonymous') + field(text, 'Pss_Shmem') + field(text, 'Swap')) * KIB;
+  return DUMPED.reduce((sum, name) => sum + field(text, name), 0) * KIB;
 }
 
 function field(text: string, name: string): number {

@@ -1,5 +1,7 @@
 // Columns for a terminal. The last column takes what is left and is wrapped under itself.
 
+import { wrap } from '../../options/wrap.js';
+
 const GAP = '  ';
 const NARROWEST = 24;
 
@@ -14,17 +16,4 @@ export function table(rows: readonly (readonly string[])[], columns: number): re
     const [first = '', ...more] = wrap(row.at(-1) ?? '', width);
     return [(head + first).trimEnd(), ...more.map((line) => ' '.repeat(indent) + line)];
   });
-}
-
-/** Breaks at blanks; a word that is longer than the width stays whole, because it is a path to be copied. */
-export function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

@@ -1,5 +1,6 @@
 // How much memory a dump will carry and how long the tree will stand still. An order of magnitude: it tells 50 ms from 5 s.
 
+import { DUMPED } from '../../pages/estimate.js';
 import type { Tree } from './tree.js';
 
 export interface TreeEstimate {
@@ -21,9 +22,7 @@ const KIBIBYTE = 1024;
 
 export function estimateTree({ tasks }: Tree): TreeEstimate {
   const kib = (task: Tree['root'], key: string): number => Number.parseInt(task.memory.get(key) ?? '0', 10);
-  const bytes =
-    tasks.reduce((sum, task) => sum + kib(task, 'Anonymous') + kib(task, 'Pss_Shmem') + kib(task, 'Swap'), 0) *
-    KIBIBYTE;
+  const bytes = tasks.reduce((sum, task) => DUMPED.reduce((of, key) => of + kib(task, key), sum), 0) * KIBIBYTE;
   const threads = tasks.reduce((sum, task) => sum + Number(task.status.get('Threads') ?? '1'), 0);
   return {
     tasks: tasks.length,

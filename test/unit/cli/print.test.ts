@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { doctorLines } from '../../../src/cli/print/doctor.js';
 import { failureJson, failureLines } from '../../../src/cli/print/failure.js';
 import { progressLine } from '../../../src/cli/print/progress.js';
-import { table, wrap } from '../../../src/cli/print/table.js';
+import { table } from '../../../src/cli/print/table.js';
 import { bytes, count, micros, millis } from '../../../src/cli/print/units.js';
 import { statusOf } from '../../../src/cli/verbs/doctor.js';
 import type { Finding } from '../../../src/criu/doctor/finding.js';
 import { CheckpointError } from '../../../src/errors/checkpoint-error.js';
+import { wrap } from '../../../src/options/wrap.js';
 
 describe('units', () => {
   it.each([

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { waitForPids } from '../../../src/criu/wait-for-pids.js';
 import { CheckpointError } from '../../../src/errors/checkpoint-error.js';
+import { readPstree } from '../../../src/images/pstree.js';
 import { isAlive, taskOf } from '../../helpers/procfs.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { until } from '../../helpers/until.js';
@@ -15,7 +16,7 @@ const NEVER = new AbortController().signal;
 async function wait(pids: readonly number[], signal = NEVER): Promise<void> {
   await using dir = tempDir();
   writeFileSync(join(dir.path, 'pstree.img'), pstreeFile(pids.map((pid) => task(pid))));
-  await waitForPids(dir.path, signal);
+  await waitForPids(await readPstree(dir.path), signal);
 }
 
 /** A zombie, and the parent that does not look after it. */
@@ -70,7 +71,9 @@ describe('waitForPids()', () => {
 
   it('refuses images that are none', async () => {
     await using dir = tempDir();
-    const error = await waitForPids(dir.path, NEVER).catch((reason: unknown) => reason);
+    const error = await readPstree(dir.path)
+      .then((tasks) => waitForPids(tasks, NEVER))
+      .catch((reason: unknown) => reason);
     expect(CheckpointError.is(error, 'IO')).toBe(true);
   });
 });
