@@ -126,7 +126,7 @@ describe('dump', () => {
     ['dump -t PID -D images -W work -o d.log', true],
     ['dump -t PID -D images -v4 -o d.log', true],
     ['dump -t PID -D images -vvv', true],
-    [({ cwd }) => `dump -t PID -D images -o ${cwd}/work/d.log`, true],
+    [({ cwd }) => `dump -t PID -D images -o ${join(cwd, 'work', 'd.log')}`, true],
     ['dump -t PID -D images -W work -o ../x.log', true],
     ['dump -t PID -D images --shell-job --file-locks --tcp-established --network-lock nftables', true],
     ['dump -t PID -D images --timeout 5 --ghost-limit 2M --link-remap --ext-unix-sk', true],

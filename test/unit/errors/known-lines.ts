@@ -76,17 +76,17 @@ export const KNOWN: readonly (readonly [row: number, rule: string, line: string]
   [
     12,
     'unix-half-stream',
-    "(00.221982) Error (criu/sk-unix.c:881): unix: Can't dump half of stream unix connection. name: (null); peer name: /tmp/prov/work/us",
+    "(00.221982) Error (criu/sk-unix.c:881): unix: Can't dump half of stream unix connection. name: (null); peer name: /tmp/prov/files/us",
   ],
   [
     13,
     'ghost-too-big',
-    "(00.039146) Error (criu/files-reg.c:1031): Can't dump ghost file /tmp/prov/work/big of 4194304 size, increase limit",
+    "(00.039146) Error (criu/files-reg.c:1031): Can't dump ghost file /tmp/prov/files/big of 4194304 size, increase limit",
   ],
   [
     14,
     'link-remap',
-    "(00.054168) Error (criu/files-reg.c:1122): Can't create link remap for /tmp/prov/work/l1. Use link-remap option.",
+    "(00.054168) Error (criu/files-reg.c:1122): Can't create link remap for /tmp/prov/files/l1. Use link-remap option.",
   ],
   [
     15,
@@ -186,27 +186,27 @@ export const KNOWN: readonly (readonly [row: number, rule: string, line: string]
   [
     31,
     'file-missing',
-    "(00.043088)  17881: Error (criu/files-reg.c:2353): Can't open file tmp/prov/work/f1 on restore: No such file or directory",
+    "(00.043088)  17881: Error (criu/files-reg.c:2353): Can't open file tmp/prov/files/f1 on restore: No such file or directory",
   ],
   [
     31,
     'file-unopenable',
-    "(00.043088)  17881: Error (criu/files-reg.c:2353): Can't open file tmp/prov/work/f1 on restore: Permission denied",
+    "(00.043088)  17881: Error (criu/files-reg.c:2353): Can't open file tmp/prov/files/f1 on restore: Permission denied",
   ],
   [
     32,
     'file-size',
-    '(00.042523)  10369: Error (criu/files-reg.c:2175): File tmp/prov/work/f1 has bad size 11 (expect 5)',
+    '(00.042523)  10369: Error (criu/files-reg.c:2175): File tmp/prov/files/f1 has bad size 11 (expect 5)',
   ],
   [
     33,
     'file-build-id',
-    '(00.046324)  10441: Error (criu/files-reg.c:2153): File tmp/prov/work/mysleep has bad build-ID',
+    '(00.046324)  10441: Error (criu/files-reg.c:2153): File tmp/prov/files/mysleep has bad build-ID',
   ],
   [
     34,
     'file-mode',
-    '(00.048390)  11063: Error (criu/files-reg.c:2294): File tmp/prov/work/f1 has bad mode 0100600 (expect 0100644)',
+    '(00.048390)  11063: Error (criu/files-reg.c:2294): File tmp/prov/files/f1 has bad mode 0100600 (expect 0100644)',
   ],
   [35, 'cpu-differs', '(00.1) Error (criu/arch/x86/cpu.c:300): cpu: CPU capabilities do not match run time'],
   [

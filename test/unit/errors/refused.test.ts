@@ -39,7 +39,7 @@ describe('refused()', () => {
     const error = refused('restore', { imagesDir: '/d', logFile: '/d/restore.log', log: log('r-filesize') });
     expect(error.code).toBe('RESTORE_REFUSED');
     expect(error.message).toContain(
-      'Cannot restore "/d": The file "/tmp/prov/work/f1" of process 10369 (fd 3) has 11 bytes',
+      'Cannot restore "/d": The file "/tmp/prov/files/f1" of process 10369 (fd 3) has 11 bytes',
     );
   });
 
