@@ -19,6 +19,7 @@ import {
 import { memfd } from '../../../src/addon/files.js';
 import type { Fd } from '../../../src/addon/native.js';
 import { streamPair } from '../../../src/addon/sockets.js';
+import { need, testWith } from '../../helpers/needs.js';
 import { openFds } from './open-fds.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
@@ -140,15 +141,19 @@ if pid == 0: os.read(0, 1); os._exit(5)
 print(pid, flush=True)`;
 
 describe('children that others made for us', () => {
-  it.skipIf(PYTHON === undefined)('one born with CLONE_PARENT (needs python3) is waited for by its pid', async () => {
-    const made = await makeRelative(PYTHON ?? '', ['python3', '-c', CLONE_PARENT]);
-    const theirs = nodeSpawn('/bin/sh', ['-c', 'exit 6']);
-    const libuv = once(theirs, 'exit');
-    made.hold.close();
-    expect(await waitChild(made.pidfd).done).toEqual({ kind: 'exited', code: 5 });
-    expect(await libuv).toEqual([6, null]);
-    made.pidfd.close();
-  });
+  testWith(
+    [need('python3', PYTHON === undefined && 'it is not on the PATH')],
+    'one born with CLONE_PARENT is waited for by its pid',
+    async () => {
+      const made = await makeRelative(PYTHON ?? '', ['python3', '-c', CLONE_PARENT]);
+      const theirs = nodeSpawn('/bin/sh', ['-c', 'exit 6']);
+      const libuv = once(theirs, 'exit');
+      made.hold.close();
+      expect(await waitChild(made.pidfd).done).toEqual({ kind: 'exited', code: 5 });
+      expect(await libuv).toEqual([6, null]);
+      made.pidfd.close();
+    },
+  );
 
   it('an orphan becomes ours with setChildSubreaper()', async () => {
     setChildSubreaper(true);

@@ -7,6 +7,7 @@ import { type FlagSpec, flagsFor, helpText, redirected } from '../../../src/opti
 import { ARGUMENTS } from '../../../src/options/rows/own.js';
 import { OPTIONS } from '../../../src/options/table.js';
 import type { Operation } from '../../../src/options/types.js';
+import { need, testWith } from '../../helpers/needs.js';
 
 const OPERATIONS: readonly Operation[] = ['dump', 'preDump', 'restore', 'pageServer', 'check', 'cpuinfo'];
 
@@ -83,9 +84,10 @@ test('helpText() fits the terminal and names every flag', () => {
 // CRIU's own --help is the list that a script written for CRIU was written from.
 const CRIU = join(process.env['FRAZIL_HOME'] ?? join(homedir(), '.cache', 'frazil'), 'criu', 'usr', 'sbin', 'criu');
 
-test.skipIf(!existsSync(CRIU))(
-  'every long flag that CRIU 4.2 lists has a row (needs CRIU in the private prefix)',
-  () => {
+testWith(
+  [need('CRIU in the private prefix', !existsSync(CRIU) && `"${CRIU}" is not there`)],
+  'every long flag that CRIU 4.2 lists has a row',
+  async () => {
     const listed = [
       ...execFileSync(CRIU, ['--help'], { encoding: 'utf8' }).matchAll(/^\s+(?:-\w\|)?(--[a-z][a-z-]+)/gm),
     ];
