@@ -5,6 +5,7 @@ int main() {
   (void)std::setvbuf(stdout, nullptr, _IOLBF, 0);
   frazil::Tests tests;
   frazil::test_core(tests);
+  frazil::test_crypto(tests);
   frazil::test_messages(tests);
   frazil::test_splice(tests);
   frazil::test_processes(tests);

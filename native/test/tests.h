@@ -60,6 +60,7 @@ class Tests {
 
 // One per file of tests; main.cc calls them all.
 void test_core(Tests& tests);
+void test_crypto(Tests& tests);
 void test_messages(Tests& tests);
 void test_splice(Tests& tests);
 void test_processes(Tests& tests);
