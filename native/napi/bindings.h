@@ -9,6 +9,7 @@ namespace frazil {
 void define_sockets(Napi::Env env, Napi::Object exports);
 void define_files(Napi::Env env, Napi::Object exports);
 void define_children(Napi::Env env, Napi::Object exports);
+void define_exec(Napi::Env env, Napi::Object exports);
 void define_tcp_repair(Napi::Env env, Napi::Object exports);
 void define_libcriu(Napi::Env env, Napi::Object exports);
 void define_pages(Napi::Env env, Napi::Object exports);

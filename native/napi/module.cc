@@ -17,6 +17,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_sockets(env, exports);
   define_files(env, exports);
   define_children(env, exports);
+  define_exec(env, exports);
   define_tcp_repair(env, exports);
   define_libcriu(env, exports);
   define_pages(env, exports);

@@ -9,6 +9,7 @@ int main() {
   frazil::test_messages(tests);
   frazil::test_splice(tests);
   frazil::test_processes(tests);
+  frazil::test_exec(tests);
   frazil::test_tcp_repair(tests);
   frazil::test_page_receive(tests);
   frazil::test_page_chain(tests);

@@ -64,6 +64,7 @@ void test_crypto(Tests& tests);
 void test_messages(Tests& tests);
 void test_splice(Tests& tests);
 void test_processes(Tests& tests);
+void test_exec(Tests& tests);
 void test_tcp_repair(Tests& tests);
 void test_page_receive(Tests& tests);
 void test_page_chain(Tests& tests);

@@ -64,6 +64,21 @@ export interface NativeSpawnOptions {
   readonly cwd?: string;
 }
 
+export interface NativeExecOptions {
+  /** A path; PATH is not searched. */
+  readonly file: string;
+  /** With argv[0]. */
+  readonly argv: readonly string[];
+  /** NAME=value; nothing is inherited. */
+  readonly env: readonly string[];
+  /** Numbers above 2 that the program shall have too; what is not open is left out. */
+  readonly keep: readonly number[];
+  /** Which of 0, 1 and 2 were given to this process as non-blocking. */
+  readonly nonblocking: readonly number[];
+  /** Soft limit of open files. */
+  readonly openFiles?: number;
+}
+
 export interface NativeChild {
   readonly pid: number;
   readonly pidfd: Fd;
@@ -192,6 +207,9 @@ export interface Native {
   pidfdOpen(pid: number): Fd;
   sendSignal(pidfd: Fd, signal: number): void;
   setChildSubreaper(on: boolean): void;
+
+  /** Becomes the program; returns only by throwing, and then with everything as it was. */
+  exec(options: NativeExecOptions): never;
 
   /** A duplicate of another process's fd. */
   pidfdGetfd(pidfd: Fd, number: number): Fd;

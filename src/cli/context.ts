@@ -11,6 +11,8 @@ export interface Context {
   readonly preferences: Preferences;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly interruption: Interruption;
+  /** Which of the standard fds were non-blocking when we started. */
+  readonly nonblocking: readonly number[];
 }
 
 /** A command of CRIU's with all that configuration files add to it. */

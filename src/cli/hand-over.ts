@@ -1,70 +1,57 @@
-// CRIU itself does it, as if it had been called: the same arguments, our terminal, the signals we get, its exit status. It is
-// a child and not an exec, because Node 20 cannot exec; what follows from that is in docs/adr/0005.
+// CRIU itself does it, in our place: this process becomes CRIU, with the same pid, parent, terminal and exit status, so that a tree
+// restored as a sibling is the caller's child and `swrk N` talks to whoever holds the other end. Only with --json, which promises an
+// object at the end, CRIU runs as our child. docs/adr/0005 has what follows from both.
 
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { constants } from 'node:os';
-import { locate } from '../criu/locate.js';
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Located, locate } from '../criu/locate.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { softLimitOfParent } from './as-started.js';
 import type { Context } from './context.js';
-import { EXIT } from './exit-code.js';
 import type { CriuCommand } from './parse/command-line.js';
 import type { Settings } from './parse/settings.js';
 
-const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 const STANDARD_FDS = 3;
-/** What a shell reports for a child that a signal ended. */
-const SIGNALED = 128;
 
-/** Resolves with the status to exit with. Throws CRIU_MISSING. */
-export async function handOver(
-  { word, operands, passOn }: CriuCommand,
-  settings: Settings,
-  { terminal, preferences, env, interruption }: Context,
-): Promise<number> {
-  const { criu, json } = preferences;
-  const { path } = await locate({ criu, env });
-  const child = spawn(path, passOn, { stdio: stdio(namedFds(settings, word === 'swrk' ? operands : []), json), env });
-  const stop = forward(child, interruption);
-  const exit = await ended(child);
-  stop();
-  if (json) terminal.printJson({ handedTo: path, arguments: passOn, exitCode: exit });
-  return exit;
+/** Resolves with the status to exit with, when CRIU was a child; otherwise does not come back. Throws CRIU_MISSING, and IO when it cannot be executed. */
+export async function handOver(command: CriuCommand, settings: Settings, context: Context): Promise<number> {
+  const { criu, json } = context.preferences;
+  const located = await locate({ criu, env: context.env });
+  const fds = namedFds(command, settings);
+  if (!json) return become(located, command, { fds, context });
+  const { runAsChild } = await import('./criu-child.js');
+  return runAsChild(located, command, { fds, context });
 }
 
-/** The fds that the arguments name: Node marks every other one as its own, so they would not reach CRIU. */
-export function namedFds(settings: Settings, operands: readonly string[]): readonly number[] {
+async function become(
+  { path }: Located,
+  { passOn }: CriuCommand,
+  { fds, context }: { readonly fds: readonly number[]; readonly context: Context },
+): Promise<never> {
+  const { exec } = await import('../addon/exec.js');
+  const openFiles = softLimitOfParent();
+  // A signal that came while we were starting is ours to obey: it would be lost with our handlers.
+  await turn();
+  if (context.interruption.signal.aborted)
+    throw new CheckpointError('ABORTED', 'Cannot start CRIU: a signal came first', {});
+  return exec({
+    file: path,
+    argv: [path, ...passOn],
+    env: Object.entries(context.env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
+    keep: fds,
+    nonblocking: context.nonblocking,
+    ...(openFiles === undefined ? {} : { openFiles }),
+  });
+}
+
+/** The fds above 2 that the arguments name: Node marks every other one as its own, so they would not reach CRIU. */
+export function namedFds({ word, operands, passOn }: CriuCommand, settings: Settings): readonly number[] {
   const values = (name: string): readonly string[] =>
     (settings.get(name)?.values ?? []).filter((one) => one !== undefined);
   const inherited = values('inherit-fd').map((value) => /^fd\[(\d+)\]/.exec(value)?.[1] ?? '');
-  const named = [...inherited, ...values('status-fd'), ...values('ps-socket'), ...values('close'), ...operands];
-  return named.filter((text) => /^\d+$/.test(text)).map(Number);
-}
-
-// With --json stdout is ours, so CRIU's answers are for people.
-function stdio(fds: readonly number[], json: boolean): StdioOptions {
-  const slots: (number | 'ignore')[] = [0, json ? 2 : 1, 2];
-  for (const fd of fds.filter((one) => one >= STANDARD_FDS)) {
-    while (slots.length <= fd) slots.push('ignore');
-    slots[fd] = fd;
-  }
-  return slots;
-}
-
-function forward(child: ChildProcess, interruption: Context['interruption']): () => void {
-  // A terminal's Ctrl-C reaches CRIU by itself; a second delivery changes nothing for it.
-  const listeners = FORWARDED.map((signal) => [signal, () => child.kill(signal)] as const);
-  for (const [signal, listener] of listeners) process.on(signal, listener);
-  const back = interruption.divert(() => undefined);
-  return () => {
-    for (const [signal, listener] of listeners) process.off(signal, listener);
-    back();
-  };
-}
-
-function ended(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => {
-      resolve(code ?? (signal === null ? EXIT.failed : SIGNALED + constants.signals[signal]));
-    });
-  });
+  // What a shell makes of <(...), such as for --config.
+  const byPath = passOn.map((argument) => /\/(?:dev|proc\/self)\/fd\/(\d+)/.exec(argument)?.[1] ?? '');
+  const asked = word === 'swrk' ? operands : [];
+  const named = [...inherited, ...values('status-fd'), ...values('ps-socket'), ...values('close'), ...byPath, ...asked];
+  const numbers = named.filter((text) => /^\d{1,9}$/.test(text)).map(Number);
+  return [...new Set(numbers)].filter((fd) => fd >= STANDARD_FDS);
 }

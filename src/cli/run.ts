@@ -15,19 +15,29 @@ export interface Host extends Streams, SignalSource {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Does what `argv` (without node and script) says. Never rejects. */
-export async function run(argv: readonly string[], host: Host): Promise<number> {
+/**
+ * Does what `argv` (without node and script) says. Never rejects. `nonblocking`: which of the standard fds were so before anything
+ * touched them.
+ */
+export async function run(argv: readonly string[], host: Host, nonblocking: readonly number[] = []): Promise<number> {
   const terminal = new Terminal(host);
   // Asked before anything is parsed, so that also a mistake is answered in the form that a program expects.
   const json = argv.includes('--json');
   try {
-    return await perform(parseCommandLine(argv), host, terminal);
+    return await perform(parseCommandLine(argv), { host, terminal, nonblocking });
   } catch (error) {
     return report(error, terminal, json);
   }
 }
 
-async function perform(line: CommandLine, host: Host, terminal: Terminal): Promise<number> {
+interface Place {
+  readonly host: Host;
+  readonly terminal: Terminal;
+  readonly nonblocking: readonly number[];
+}
+
+async function perform(line: CommandLine, place: Place): Promise<number> {
+  const { host, terminal } = place;
   switch (line.kind) {
     case 'wrong':
       throw new UsageError(line.message, line.topic);
@@ -41,11 +51,11 @@ async function perform(line: CommandLine, host: Host, terminal: Terminal): Promi
     }
     case 'own': {
       const { runOwn } = await import('./verbs/own.js');
-      return runOwn(line, contextOf(host, terminal, preferencesOf(line.occurrences)));
+      return runOwn(line, contextOf(place, preferencesOf(line.occurrences)));
     }
     default: {
       const { runCriu } = await import('./verbs/criu.js');
-      return runCriu(line, contextOf(host, terminal, preferencesOf(line.own)));
+      return runCriu(line, contextOf(place, preferencesOf(line.own)));
     }
   }
 }
@@ -58,8 +68,8 @@ function preferencesOf(own: Parameters<typeof preferences>[0]): Preferences {
   }
 }
 
-function contextOf(host: Host, terminal: Terminal, chosen: Preferences): Context {
-  return { terminal, preferences: chosen, env: host.env, interruption: interruptible(host, terminal) };
+function contextOf({ host, terminal, nonblocking }: Place, chosen: Preferences): Context {
+  return { terminal, preferences: chosen, env: host.env, interruption: interruptible(host, terminal), nonblocking };
 }
 
 function report(error: unknown, terminal: Terminal, json: boolean): number {

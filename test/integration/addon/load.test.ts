@@ -43,6 +43,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'pidfdOpen',
   'sendSignal',
   'setChildSubreaper',
+  'exec',
   'pidfdGetfd',
   'tcpInRepair',
   'tcpEndRepair',

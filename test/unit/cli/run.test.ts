@@ -4,8 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { namedFds } from '../../../src/cli/hand-over.js';
 import { helpOn } from '../../../src/cli/help/help.js';
 import { interruptible } from '../../../src/cli/interruption.js';
-import { getopt } from '../../../src/cli/parse/getopt.js';
-import { CRIU_OPTIONS } from '../../../src/cli/parse/grammar.js';
+import { parseCommandLine } from '../../../src/cli/parse/command-line.js';
 import { settle } from '../../../src/cli/parse/settings.js';
 import { run } from '../../../src/cli/run.js';
 import { Terminal } from '../../../src/cli/terminal.js';
@@ -149,9 +148,21 @@ describe('Terminal', () => {
 });
 
 describe('namedFds()', () => {
+  const named = (...argv: string[]): readonly number[] => {
+    const line = parseCommandLine(argv);
+    if (line.kind !== 'criu') throw new TypeError(`not a command of CRIU: ${argv.join(' ')}`);
+    return namedFds(line, settle(line.occurrences));
+  };
+
   it('finds every fd that the arguments name', () => {
     const argv = ['--inherit-fd', 'fd[5]:pipe[7]', '--status-fd', '6', '--ps-socket=7', '--close', '8'];
-    const settings = settle(getopt(argv, { long: CRIU_OPTIONS }).occurrences);
-    expect(namedFds(settings, ['9'])).toEqual([5, 6, 7, 8, 9]);
+    expect(named('restore', ...argv)).toEqual([5, 6, 7, 8]);
+    expect(named('swrk', '9')).toEqual([9]);
+    expect(named('dump', '--config', '/dev/fd/63', '--images-dir=/proc/self/fd/4')).toEqual([63, 4]);
+  });
+
+  it('leaves the standard fds and what is no number alone', () => {
+    expect(named('restore', '--status-fd', '2', '--ps-socket', 'x', '--close', '99999999999')).toEqual([]);
+    expect(named('cpuinfo', '9')).toEqual([]);
   });
 });
