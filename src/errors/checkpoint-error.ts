@@ -57,6 +57,12 @@ export interface ErrorDetails {
   readonly IMAGES_CORRUPT: { readonly path?: string; readonly imagesDir?: string; readonly offset?: number };
   /** The directory already holds a checkpoint. */
   readonly IMAGES_EXIST: { readonly imagesDir: string };
+  /** An archive that is damaged, or that nobody who means well has made. */
+  readonly ARCHIVE_CORRUPT: { readonly archive: string; readonly member?: string; readonly offset?: number };
+  /** Encrypted for somebody else: no identity or passphrase that was given opens it. */
+  readonly ARCHIVE_LOCKED: { readonly archive: string };
+  /** Not signed or not encrypted although that was demanded, or signed by somebody else. */
+  readonly ARCHIVE_UNTRUSTED: { readonly archive: string; readonly demanded: 'signature' | 'encryption' };
   readonly IO: { readonly syscall?: string; readonly errno?: string; readonly path?: string };
   readonly ABORTED: { readonly pid?: number; readonly imagesDir?: string };
   readonly TIMEOUT: { readonly timeoutMs: number; readonly waitingFor?: string };
@@ -80,6 +86,9 @@ export const ERROR_CODES = Object.keys({
   PROTOCOL: 0,
   IMAGES_CORRUPT: 0,
   IMAGES_EXIST: 0,
+  ARCHIVE_CORRUPT: 0,
+  ARCHIVE_LOCKED: 0,
+  ARCHIVE_UNTRUSTED: 0,
   IO: 0,
   ABORTED: 0,
   TIMEOUT: 0,
