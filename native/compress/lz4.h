@@ -1,0 +1,10 @@
+#pragma once
+
+#include "compress/codec.h"
+
+namespace frazil::compress {
+
+Result<std::unique_ptr<Compressor>> open_lz4_compressor(int level) noexcept;
+Result<std::unique_ptr<Decompressor>> open_lz4_decompressor() noexcept;
+
+}  // namespace frazil::compress
