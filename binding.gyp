@@ -19,5 +19,14 @@
     ],
     "ldflags": ["-Wl,--version-script=<(module_root_dir)/native/exports.map"],
     "conditions": [["OS!='linux'", {"type": "none"}]],
+  }, {
+    # Programs of their own: see native/CMakeLists.txt.
+    "target_name": "criu-seat",
+    "type": "executable",
+    "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.programs['criu-seat']].map((f) => 'native/' + f).join(' ')\")"],
+    "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
+    "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-iquote", "<(module_root_dir)/native"],
+    "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
+    "conditions": [["OS!='linux'", {"type": "none"}]],
   }],
 }
