@@ -6,8 +6,6 @@ import { pidfdOpen, waitExit } from '../addon/children.js';
 import type { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { Diagnosis } from '../errors/diagnosis.js';
-import { explain } from '../errors/explain.js';
-import { refused } from '../errors/refused.js';
 import { holdsCheckpoint, openDirectory } from '../images/staging.js';
 import { verifyImages } from '../images/verify.js';
 import { writeConfigFile } from '../rpc/config-file.js';
@@ -147,7 +145,9 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   if (work.signal.aborted) return aborted(plan, work.signal);
   const log = await readFile(logFile, 'utf8').catch(() => '');
   if (rootEnded) return rootDied(imagesDir, logFile);
-  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir, ...heard(log, logFile) });
+  if (answer.kind === 'hung-up')
+    return criuDied(answer, { request: 'RESTORE', imagesDir, ...(await heard(log, logFile)) });
+  const { refused } = await import('../errors/refused.js');
   return refused('restore', {
     imagesDir,
     log,
@@ -157,8 +157,14 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   });
 }
 
+interface Heard {
+  readonly logFile: string;
+  readonly causes: readonly Diagnosis[];
+}
+
 // The last thing that a CRIU that crashed has logged is often why.
-function heard(log: string, logFile: string): { readonly logFile: string; readonly causes: readonly Diagnosis[] } {
+async function heard(log: string, logFile: string): Promise<Heard> {
+  const { explain } = await import('../errors/explain.js');
   return { logFile, causes: explain(log).causes };
 }
 
