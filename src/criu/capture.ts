@@ -14,7 +14,7 @@ import { holdsCheckpoint, openStaging, type Staging } from '../images/staging.js
 import type { EncodedOptions } from '../options/request.js';
 import { availableMemory, estimateTree } from '../pages/estimate.js';
 import { type Absorb, chooseStore, hasRoom, mebibytes, type StoreChoice, type StoreFacts } from '../pages/store.js';
-import type { Answer, Notification, Verdict } from '../rpc/session.js';
+import type { Answer, Notify, Verdict } from '../rpc/session.js';
 import type { CriuOpts } from '../schema/rpc.js';
 import type { FailedCapture } from './capture-failed.js';
 import { finishing, openGate } from './finish.js';
@@ -39,7 +39,7 @@ export interface CapturePlan {
   readonly autoDedup: boolean;
   readonly criu: string | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
-  readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
+  readonly notify: Notify | undefined;
 }
 
 export interface Captured {
@@ -118,13 +118,13 @@ async function converse(c: Conversation): Promise<SinkReception> {
   await using finish = finishing(c, gate);
   const received = pages.done.catch((error: unknown) => ({ error }));
 
-  const notify = async (notification: Notification): Promise<Verdict> => {
+  const notify: Notify = async (notification, held) => {
     if (notification.kind === 'pre-dump') c.tracker.enter('freezing');
-    if (notification.kind !== 'post-dump' || plan.runsOn) return (await plan.notify?.(notification)) ?? PROCEED;
+    if (notification.kind !== 'post-dump' || plan.runsOn) return (await plan.notify?.(notification, held)) ?? PROCEED;
     // CRIU has its answer to CLOSE before our thread has put its tools away.
     if (isFailure(await received)) return REFUSE;
     await finish.settle();
-    const verdict = (await plan.notify?.(notification)) ?? PROCEED;
+    const verdict = (await plan.notify?.(notification, held)) ?? PROCEED;
     return verdict.kind === 'proceed' && !(await finish.commit()) ? REFUSE : verdict;
   };
   const opts = requestOf(c);
@@ -132,6 +132,8 @@ async function converse(c: Conversation): Promise<SinkReception> {
     { kind: plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP', opts },
     { notify, signal: gate.signal },
   );
+  // CRIU may have died, or been aborted, in the middle of a verdict.
+  if (answer.kind !== 'served') await finish[Symbol.asyncDispose]();
   // First of all: the tree runs, with connections that do not work.
   const left = answer.kind === 'hung-up' ? await unlock(c, opts, finish.committed) : undefined;
   if (answer.kind !== 'served') pages.cancel();

@@ -2,7 +2,7 @@
 
 import type { EncodedOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { Notification, Verdict } from '../rpc/session.js';
+import type { Notify } from '../rpc/session.js';
 
 /** The last point that CRIU has reached. */
 export interface RestoreProgress {
@@ -13,7 +13,7 @@ export interface RestoreProgress {
 export interface RestorePlan {
   readonly imagesDir: string;
   readonly criu: string | undefined;
-  readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
+  readonly notify: Notify | undefined;
   readonly options: RestoreOptions;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
 }

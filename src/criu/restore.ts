@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { Notification, Verdict } from '../rpc/session.js';
+import type { Notify } from '../rpc/session.js';
 import { LOG_LEVEL, NO_FDS } from './dump.js';
 import { type Operation, operation } from './operation.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
@@ -16,7 +16,7 @@ export interface RestoreCall extends RestoreOptions {
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   /** Asked at each of CRIU's notifications. Refusing ends the restore, except at `pre-resume` and `post-resume`. */
-  readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
+  readonly notify?: Notify;
   readonly signal?: AbortSignal;
 }
 

@@ -10,7 +10,7 @@ import { holdsCheckpoint, openDirectory } from '../images/staging.js';
 import { verifyImages } from '../images/verify.js';
 import { writeConfigFile } from '../rpc/config-file.js';
 import { criuDied } from '../rpc/failure.js';
-import type { Answer, Notification, Verdict } from '../rpc/session.js';
+import type { Answer, Notification, Notify } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
 import { locate } from './locate.js';
 import type { Work } from './operation.js';
@@ -77,7 +77,7 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
 const GRACE_MS = 5_000;
 
 interface Watched {
-  readonly notify: (notification: Notification) => Promise<Verdict>;
+  readonly notify: Notify;
   readonly terminal: () => Fd | undefined;
   readonly rootPid: () => number | undefined;
   /** Aborted when the root ends before CRIU has answered. */
@@ -95,7 +95,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
   let root: Disposable | undefined;
   const ended = new AbortController();
   return {
-    notify: async (notification) => {
+    notify: async (notification, held) => {
       const phase = PHASES[notification.kind];
       if (phase !== undefined) enter(phase);
       if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') {
@@ -103,7 +103,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
         root ??= onEnd(rootPid, () => ended.abort(new Error('the root task ended while it was being restored')));
       }
       if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
-      return (await notify?.(notification)) ?? { kind: 'proceed' };
+      return (await notify?.(notification, held)) ?? { kind: 'proceed' };
     },
     terminal: () => terminal,
     rootPid: () => rootPid,
