@@ -10,7 +10,16 @@ export type { Operation } from './criu/operation.js';
 export type { PageServer, PageServerCall } from './criu/page-server.js';
 export { type PreDumpCall, preDump } from './criu/pre-dump.js';
 export type { CaptureProgress } from './criu/progress.js';
-export { type RestoreCall, type RestoreProgress, restore } from './criu/restore.js';
+export {
+  type FaultLatency,
+  type Filling,
+  type FillProgress,
+  type FillReport,
+  type LazyOptions,
+  type RestoreCall,
+  type RestoreProgress,
+  restore,
+} from './criu/restore.js';
 export { type ImagesDirectory, imagesDirectory } from './criu/target.js';
 export type { ExitStatus, Tree } from './criu/tree.js';
 export { CheckpointError, type ErrorCode, type ErrorDetails, type RefusedDetail } from './errors/checkpoint-error.js';

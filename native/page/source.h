@@ -47,8 +47,7 @@ struct SourceFailure {
 
 class Taker {
  public:
-  // From any thread, from several at once. `bytes` may be mapped from a file that somebody cuts short: touch it only by system calls,
-  // which then say EFAULT. A failure is the source's (EFAULT) or means that nobody wants more (ECANCELED).
+  // From any thread, from several at once. ECANCELED: nobody wants more.
   virtual Result<void> take(const Arrival& arrival) noexcept = 0;
   // The source is lost: what was wanted will not come. At most once, only from a remote source's own thread.
   virtual void lose(const SourceFailure& failure) noexcept = 0;

@@ -2,7 +2,6 @@
 
 #include <sys/types.h>
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +21,7 @@ struct InheritedFd {
 struct SpawnOptions {
   std::string file;               // a path: PATH is not searched
   std::vector<std::string> argv;  // with argv[0]
-  // NAME=value. None: ours, read while nobody changes it, so for the thread that does (Node's main thread) only.
-  std::optional<std::vector<std::string>> env;
+  std::vector<std::string> env;   // NAME=value
   std::vector<InheritedFd> fds;
   std::string cwd;  // empty: ours
   bool new_process_group = false;

@@ -40,15 +40,12 @@ export interface Finishing {
   readonly tracker: CaptureTracker;
 }
 
-/**
- * Disposing ends the settling, and waits for what is under way: the folders in which it works are removed next. Afterwards `committed`
- * stays what it is.
- */
+/** Disposing waits for what is under way: the folders in which it works are removed next. */
 export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gate): Finish {
   let underWay: Promise<unknown> = Promise.resolve();
   let settled = false;
   let committed = false;
-  const end = new AbortController();
+  let ended = false;
   const follow = <T>(step: Promise<T>): Promise<T> => {
     underWay = step.catch(() => {});
     return step;
@@ -60,19 +57,19 @@ export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gat
     async settle() {
       if (settled) return;
       tracker.enter('writing');
-      await follow(sink.settle({ signal: AbortSignal.any([gate.signal, end.signal]) }).done);
+      await follow(sink.settle({ signal: gate.signal }).done);
       settled = true;
     },
     async commit() {
       // The caller may have held a notification for long, and answer it when all is over.
-      if (end.signal.aborted || gate.signal.aborted) return false;
+      if (ended || gate.signal.aborted) return false;
       gate.close();
       await follow(staging.commit(plan.parent));
       committed = true;
       return true;
     },
     async [Symbol.asyncDispose]() {
-      end.abort();
+      ended = true;
       await underWay;
     },
   };

@@ -2,7 +2,8 @@
 
 import type { EncodedOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { Notify } from '../rpc/session.js';
+import type { Notification, Verdict } from '../rpc/session.js';
+import type { LazyOptions } from './lazy/options.js';
 
 /** The last point that CRIU has reached. */
 export interface RestoreProgress {
@@ -13,7 +14,8 @@ export interface RestoreProgress {
 export interface RestorePlan {
   readonly imagesDir: string;
   readonly criu: string | undefined;
-  readonly notify: Notify | undefined;
+  readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
   readonly options: RestoreOptions;
+  readonly lazy: LazyOptions | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
 }

@@ -3,21 +3,25 @@
 import { resolve } from 'node:path';
 import { encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { Notify } from '../rpc/session.js';
+import type { Notification, Verdict } from '../rpc/session.js';
 import { LOG_LEVEL, NO_FDS } from './dump.js';
+import type { LazyOptions } from './lazy/options.js';
 import { type Operation, operation } from './operation.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import type { ImagesDirectory } from './target.js';
 import type { Tree } from './tree.js';
 
+export type { FaultLatency, Filling, FillProgress, FillReport, LazyOptions } from './lazy/options.js';
 export type { RestoreProgress } from './restore-plan.js';
 
 export interface RestoreCall extends RestoreOptions {
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   /** Asked at each of CRIU's notifications. Refusing ends the restore, except at `pre-resume` and `post-resume`. */
-  readonly notify?: Notify;
+  readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
   readonly signal?: AbortSignal;
+  /** Lets the tree run first and fills its memory behind it: `done` then gives a tree with a `filling`. */
+  readonly lazy?: boolean | LazyOptions;
 }
 
 /**
@@ -28,14 +32,30 @@ export interface RestoreCall extends RestoreOptions {
  * untouched, unless `autoDedup` uses them up.
  */
 export function restore(source: ImagesDirectory, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
-  const { criu, notify, signal, ...options } = call;
+  const { criu, notify, signal, lazy, ...options } = call;
+  const lazily = lazyOptions(lazy);
   // Adopted unless told otherwise: only a parent learns the exit status.
   const encode: RestorePlan['encode'] = (own) =>
-    encodeOptions('restore', { logLevel: LOG_LEVEL, restoreSibling: true, ...options }, own);
+    encodeOptions(
+      'restore',
+      { logLevel: LOG_LEVEL, restoreSibling: true, ...options, ...(lazily === undefined ? {} : { lazyPages: true }) },
+      own,
+    );
   encode(NO_FDS);
   return operation(signal, async (work) => {
     // Loaded when the first restore is asked for.
     const { runRestore } = await import('./restoring.js');
-    return runRestore({ imagesDir: resolve(source.path), criu, notify, options, encode }, work);
+    return runRestore({ imagesDir: resolve(source.path), criu, notify, options, lazy: lazily, encode }, work);
   });
+}
+
+const MAX_THREADS = 64;
+
+function lazyOptions(lazy: boolean | LazyOptions | undefined): LazyOptions | undefined {
+  if (lazy === undefined || lazy === false) return undefined;
+  if (lazy === true) return {};
+  const { threads } = lazy;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
+    throw new RangeError(`Cannot use lazy.threads ${threads}: it must be a whole number from 1 to ${MAX_THREADS}`);
+  return lazy;
 }

@@ -6,12 +6,16 @@ import { pidfdOpen, waitExit } from '../addon/children.js';
 import type { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { Diagnosis } from '../errors/diagnosis.js';
+import { explain } from '../errors/explain.js';
+import { refused } from '../errors/refused.js';
 import { holdsCheckpoint, openDirectory } from '../images/staging.js';
 import { verifyImages } from '../images/verify.js';
 import { writeConfigFile } from '../rpc/config-file.js';
 import { criuDied } from '../rpc/failure.js';
-import type { Answer, Notification, Notify } from '../rpc/session.js';
+import type { Answer, Notification, Verdict } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
+import type { LazyRequest } from './lazy/begin.js';
+import type { Filling } from './lazy/options.js';
 import { locate } from './locate.js';
 import type { Work } from './operation.js';
 import { watchRemnants } from './remnants.js';
@@ -25,11 +29,15 @@ const PHASES: Partial<Record<Notification['kind'], RestoreProgress['phase']>> = 
   'post-restore': 'resuming',
 };
 
+// Where CRIU writes its statistics, in its working directory.
+const RESTORE_STATS = 'stats-restore';
+
 // Numbers inside CRIU from which on inherited fds are placed: above its own and the control socket.
 const FIRST_INHERITED = 16;
 
 export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
   const begun = performance.now();
+  const asked = Number(process.hrtime.bigint());
   const enter = (phase: RestoreProgress['phase']): void => work.emit({ phase, elapsedMs: performance.now() - begun });
   enter('starting');
   if (work.signal.aborted) throw aborted(plan, work.signal);
@@ -40,7 +48,8 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const tasks = await verifyImages(plan.imagesDir, images, work.signal);
   await waitForPids(tasks, work.signal);
   using directory = await openDirectory(workDir);
-  const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: directory.number });
+  await using lazy = await lazily(plan, { images, workDir, asked });
+  const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: (lazy?.workDir ?? directory).number });
   await using config = await writeConfigFile(encoded);
   const inherited = (plan.options.inheritFd ?? []).map(({ fd, key }, i) => ({ fd, key, as: FIRST_INHERITED + i }));
   const shellJob = plan.options.shellJob === true;
@@ -64,20 +73,38 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const signal = AbortSignal.any([work.signal, seen.rootEnded]);
   const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });
   seen.stop();
+  await lazy?.keep([logFile, RESTORE_STATS]);
   if (answer.kind === 'served' && !work.signal.aborted) {
-    return adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
+    const tree = adoptTree({ pid: answer.pid, child: opts.rst_sibling === true, terminal: seen.terminal() });
+    return lazy === undefined ? tree : withFilling(tree, lazy.handOver());
   }
   seen.terminal()?.close();
   if (answer.kind !== 'served') await remnants.clear(seen.rootPid());
   const rootEnded = seen.rootEnded.aborted;
+  if (!work.signal.aborted && answer.kind !== 'served') {
+    const failure = await lazy?.failure();
+    if (failure !== undefined) throw failure;
+  }
   throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr(), rootEnded });
+}
+
+// Loaded when the first lazy restore is asked for.
+async function lazily({ lazy: options, imagesDir }: RestorePlan, given: Omit<LazyRequest, 'options' | 'imagesDir'>) {
+  if (options === undefined) return undefined;
+  const { beginLazily } = await import('./lazy/begin.js');
+  return beginLazily({ options, imagesDir, ...given });
+}
+
+// Not by a spread, which would ask for `exited`, and so keep the program running.
+function withFilling(tree: Tree, filling: Filling): Tree {
+  return Object.defineProperty(tree, 'filling', { value: filling, enumerable: true });
 }
 
 // After an abort, how long CRIU may take to end what it has made. It may wait for a task that has ended: see watch().
 const GRACE_MS = 5_000;
 
 interface Watched {
-  readonly notify: Notify;
+  readonly notify: (notification: Notification) => Promise<Verdict>;
   readonly terminal: () => Fd | undefined;
   readonly rootPid: () => number | undefined;
   /** Aborted when the root ends before CRIU has answered. */
@@ -95,7 +122,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
   let root: Disposable | undefined;
   const ended = new AbortController();
   return {
-    notify: async (notification, held) => {
+    notify: async (notification) => {
       const phase = PHASES[notification.kind];
       if (phase !== undefined) enter(phase);
       if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') {
@@ -103,7 +130,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
         root ??= onEnd(rootPid, () => ended.abort(new Error('the root task ended while it was being restored')));
       }
       if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
-      return (await notify?.(notification, held)) ?? { kind: 'proceed' };
+      return (await notify?.(notification)) ?? { kind: 'proceed' };
     },
     terminal: () => terminal,
     rootPid: () => rootPid,
@@ -145,9 +172,7 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   if (work.signal.aborted) return aborted(plan, work.signal);
   const log = await readFile(logFile, 'utf8').catch(() => '');
   if (rootEnded) return rootDied(imagesDir, logFile);
-  if (answer.kind === 'hung-up')
-    return criuDied(answer, { request: 'RESTORE', imagesDir, ...(await heard(log, logFile)) });
-  const { refused } = await import('../errors/refused.js');
+  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir, ...heard(log, logFile) });
   return refused('restore', {
     imagesDir,
     log,
@@ -157,14 +182,8 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   });
 }
 
-interface Heard {
-  readonly logFile: string;
-  readonly causes: readonly Diagnosis[];
-}
-
 // The last thing that a CRIU that crashed has logged is often why.
-async function heard(log: string, logFile: string): Promise<Heard> {
-  const { explain } = await import('../errors/explain.js');
+function heard(log: string, logFile: string): { readonly logFile: string; readonly causes: readonly Diagnosis[] } {
   return { logFile, causes: explain(log).causes };
 }
 

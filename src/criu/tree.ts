@@ -6,6 +6,8 @@ import { type ExitStatus, pidfdOpen, sendSignal, waitChild, waitExit } from '../
 import type { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { treeOf } from '../pages/estimate.js';
+import { keepingAlive } from './keeping-alive.js';
+import type { Filling } from './lazy/options.js';
 
 export type { ExitStatus } from '../addon/children.js';
 
@@ -19,6 +21,8 @@ export interface Tree {
   readonly exited: Promise<ExitStatus | undefined>;
   /** The master of the root's terminal, when `orphanPtsMaster` was given and there was one. The caller owns it. */
   readonly terminal?: Fd;
+  /** The fill of its memory, when it was restored with `lazy`. */
+  readonly filling?: Filling;
   /** Signals the root; with SIGKILL, the default, every task of the tree. Resolves when it is sent; a tree that has ended is fine. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -73,13 +77,6 @@ function signalRoot(pidfd: Fd, signal: NodeJS.Signals): void {
 
 function isGone(error: unknown): boolean {
   return CheckpointError.is(error, 'IO') && error.detail.errno === 'ESRCH';
-}
-
-const LONG_MS = 2 ** 30;
-
-function keepingAlive<T>(ended: Promise<T>): Promise<T> {
-  const timer = setInterval(() => {}, LONG_MS);
-  return ended.finally(() => clearInterval(timer));
 }
 
 // Tasks may fork while we look, so again until none is left. A pid is signalled through a pidfd that was seen below the root, so

@@ -63,6 +63,17 @@ export interface ErrorDetails {
   readonly ARCHIVE_LOCKED: { readonly archive: string };
   /** Not signed or not encrypted although that was demanded, or signed by somebody else. */
   readonly ARCHIVE_UNTRUSTED: { readonly archive: string; readonly demanded: 'signature' | 'encryption' };
+  /** The pages of a lazily restored tree could not be had any more; the tree has been killed. */
+  readonly LAZY_FAILED: {
+    readonly imagesDir: string;
+    readonly fault: string;
+    /** Whose page it is: the pid in the images. */
+    readonly pid?: number;
+    /** Its address, as 0x… */
+    readonly vaddr?: string;
+    readonly syscall?: string;
+    readonly errno?: string;
+  };
   readonly IO: { readonly syscall?: string; readonly errno?: string; readonly path?: string };
   readonly ABORTED: { readonly pid?: number; readonly imagesDir?: string };
   readonly TIMEOUT: { readonly timeoutMs: number; readonly waitingFor?: string };
@@ -89,6 +100,7 @@ export const ERROR_CODES = Object.keys({
   ARCHIVE_CORRUPT: 0,
   ARCHIVE_LOCKED: 0,
   ARCHIVE_UNTRUSTED: 0,
+  LAZY_FAILED: 0,
   IO: 0,
   ABORTED: 0,
   TIMEOUT: 0,

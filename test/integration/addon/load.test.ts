@@ -39,7 +39,6 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'memfd',
   'spawn',
   'waitChild',
-  'watchChild',
   'waitExit',
   'pidfdOpen',
   'sendSignal',

@@ -1,0 +1,142 @@
+#include "lazy/background.h"
+
+#include <algorithm>
+#include <shared_mutex>
+
+namespace frazil::lazy {
+namespace {
+
+using page::kPageSize;
+
+constexpr uint64_t kLong = 512;  // 2 MiB
+constexpr uint64_t kShort = 32;  // 128 KiB: what a fault may have to wait behind, 40 us
+constexpr uint64_t kQuietNs = 3'000'000;
+
+}  // namespace
+
+void Background::tree_restored() noexcept {
+  const std::lock_guard guard(mutex_);
+  spaces_.tree_restored();
+  begun_ = true;
+  changed_.notify_all();
+}
+
+void Background::no_more_trees() noexcept {
+  const std::lock_guard guard(mutex_);
+  begun_ = complete_ = true;
+  changed_.notify_all();
+}
+
+void Background::stop() noexcept {
+  const std::lock_guard guard(mutex_);
+  stopped_ = true;
+  changed_.notify_all();
+}
+
+void Background::operator()() noexcept {
+  // At the priority of those that answer faults: one that was put behind while it holds a space's lock would hold them up, too.
+  replay();
+  while (const auto claim = next()) {
+    fill(*claim);
+    release();
+  }
+}
+
+// In the recorded order, as long as there is one.
+void Background::replay() noexcept {
+  {
+    std::unique_lock held(mutex_);
+    changed_.wait(held, [&] { return begun_ || stopped_; });
+  }
+  while (!verdict_.stop().cancelled()) {
+    const size_t i = replayed_.fetch_add(1, std::memory_order_relaxed);
+    if (i >= replay_.size()) return;
+    replay(replay_[i]);
+  }
+}
+
+// What a line names is looked up anew: the pages may be there, the task gone, the checkpoint another one.
+void Background::replay(const OrderedRun& run) noexcept {
+  for (const SpacePtr& space : spaces_.fillable()) {
+    if (space->forked() || space->layout().image() != page::ImageId{page::ImageId::Kind::task, run.image}) continue;
+    const auto stretch = space->layout().stretch_at(run.vaddr);
+    if (!stretch) continue;
+    std::optional<Range> range;
+    {
+      const std::shared_lock shared(space->lock());
+      range = space->missing_of(stretch->first, std::min(run.pages, stretch->pages));
+    }
+    if (!range) continue;
+    board_.replayed_pages.fetch_add(range->pages, std::memory_order_relaxed);
+    fill({space, *range});
+  }
+}
+
+std::optional<Background::Claim> Background::next() noexcept {
+  std::unique_lock held(mutex_);
+  while (!stopped_ && !verdict_.stop().cancelled()) {
+    if (auto claim = look()) {
+      ++busy_;
+      return claim;
+    }
+    const bool more = !spaces_.fillable().empty();
+    // What others have claimed may come back: an event can have been in their way.
+    if (busy_ > 0 || (!more && !complete_)) {
+      changed_.wait(held);
+    } else if (!more && spaces_.empty()) {
+      verdict_.filled();
+      changed_.notify_all();
+    }
+  }
+  return std::nullopt;
+}
+
+// From where the last search ended to the last space; then nothing, once, and the next search begins anew.
+std::optional<Background::Claim> Background::look() noexcept {
+  if (const uint64_t generation = spaces_.generation(); generation != generation_ || current_ >= order_.size()) {
+    // A forked task joins at the end: what was before it stays before it.
+    const SpacePtr now = generation_ != ~uint64_t{0} && current_ < order_.size() ? order_[current_] : nullptr;
+    order_ = spaces_.fillable();
+    generation_ = generation;
+    const auto at = std::find(order_.begin(), order_.end(), now);
+    if (at == order_.end()) address_ = 0;
+    current_ = at == order_.end() ? 0 : static_cast<size_t>(at - order_.begin());
+  }
+  for (; current_ < order_.size(); ++current_, address_ = 0) {
+    const SpacePtr& space = order_[current_];
+    std::optional<Range> range;
+    {
+      const std::shared_lock shared(space->lock());
+      if (!space->closed()) range = space->next_missing(address_, chunk());
+    }
+    if (!range) {
+      filler_.retire_if_done(space);
+      continue;
+    }
+    address_ = range->end();
+    return Claim{space, *range};
+  }
+  return std::nullopt;
+}
+
+// Long runs while nobody waits.
+uint64_t Background::chunk() const noexcept {
+  return now_ns() - board_.last_fault_ns.load(std::memory_order_relaxed) < kQuietNs ? kShort : kLong;
+}
+
+void Background::fill(const Claim& claim) noexcept {
+  const auto& layout = claim.space->layout();
+  const page::Want want{layout.image(), layout.vaddr_of(claim.range.first), claim.range.pages,
+                        page::Urgency::background};
+  Into into(filler_, claim.space, verdict_);
+  if (const auto failure = source_.fetch(want, into)) return verdict_.fail_at(Fault::source, *failure);
+  filler_.retire_if_done(claim.space);
+}
+
+void Background::release() noexcept {
+  const std::lock_guard guard(mutex_);
+  --busy_;
+  changed_.notify_all();
+}
+
+}  // namespace frazil::lazy

@@ -1,0 +1,112 @@
+#pragma once
+
+// The memory of one task while it is being filled: where each page of its image lies now, and which are there. Pure bookkeeping; who
+// calls the kernel holds the lock (filler.h). Reading and marking need it shared, what changes segments needs it exclusively.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/rw_lock.h"
+#include "core/unique_fd.h"
+#include "page/pagemap.h"
+
+namespace frazil::lazy {
+
+// What an image has for lazy filling, numbered: page `index` of the image. Shared by all spaces that came from it.
+class Layout {
+ public:
+  Layout(page::ImageId image, std::vector<page::PagemapEntry> runs);
+
+  const page::ImageId& image() const noexcept { return image_; }
+  uint64_t pages() const noexcept { return pages_; }
+  size_t runs() const noexcept { return runs_.size(); }
+  const page::PagemapEntry& run(size_t i) const noexcept { return runs_[i]; }
+  uint64_t first_of(size_t i) const noexcept { return firsts_[i]; }
+
+  uint64_t vaddr_of(uint64_t index) const noexcept;
+  // How many pages from `vaddr` on are in one run, and the number of the first; nothing when the page is in none.
+  struct Stretch {
+    uint64_t first;
+    uint64_t pages;
+  };
+  std::optional<Stretch> stretch_at(uint64_t vaddr) const noexcept;
+
+ private:
+  page::ImageId image_;
+  std::vector<page::PagemapEntry> runs_;
+  std::vector<uint64_t> firsts_;
+  uint64_t pages_ = 0;
+};
+
+// Pages that follow each other in the task and in one run of the image.
+struct Range {
+  uint64_t at;     // address in the task, now
+  uint64_t first;  // page of the image
+  uint64_t pages;
+  uint64_t end() const noexcept { return at + pages * page::kPageSize; }
+};
+
+// One restore. `restored` is set when CRIU has registered every range of every task; before that only faults can be answered.
+struct Tree {
+  uint64_t index;
+  std::atomic<bool> restored{false};
+};
+
+class Space {
+ public:
+  // `pid` is 0 for a forked task: the kernel does not say which one it is.
+  Space(UniqueFd uffd, std::shared_ptr<const Layout> layout, pid_t pid, std::shared_ptr<const Tree> tree);
+  // The child's, at the moment of the fork.
+  Space(UniqueFd uffd, const Space& parent);
+
+  RwLock& lock() noexcept { return lock_; }
+  int fd() const noexcept { return fd_.get(); }
+  pid_t pid() const noexcept { return pid_; }
+  const Layout& layout() const noexcept { return *layout_; }
+  const Tree& tree() const noexcept { return *tree_; }
+  bool forked() const noexcept { return pid_ == 0; }
+  bool closed() const noexcept { return !fd_; }
+  // Pages that are somewhere and not there yet.
+  uint64_t missing() const noexcept { return missing_.load(std::memory_order_acquire); }
+
+  // Shared.
+  enum class State : uint8_t { foreign, present, missing };
+  State state_at(uint64_t address) const noexcept;
+  // The longest missing range that begins with the page at `address`, which is missing, at most `pages`.
+  Range missing_at(uint64_t address, uint64_t pages) const noexcept;
+  // The first missing range at or above `address`.
+  std::optional<Range> next_missing(uint64_t address, uint64_t pages) const noexcept;
+  // The first missing range whose pages of the image are in [first, first + pages).
+  std::optional<Range> missing_of(uint64_t first, uint64_t pages) const noexcept;
+  // Returns how many were not marked before.
+  uint64_t mark(uint64_t first, uint64_t pages) noexcept;
+
+  // Exclusive. Each returns how many missing pages were lost by it.
+  uint64_t drop(uint64_t from, uint64_t to) noexcept;
+  uint64_t move(uint64_t from, uint64_t to, uint64_t bytes) noexcept;
+  UniqueFd close() noexcept { return std::move(fd_); }
+
+ private:
+  using Segments = std::vector<Range>;
+
+  size_t segment_touching(uint64_t address) const noexcept;
+  bool is_marked(uint64_t index) const noexcept;
+  uint64_t missing_in(const Range& range) const noexcept;
+  std::optional<Range> first_missing(const Range& range, uint64_t pages) const noexcept;
+  Segments cut(uint64_t from, uint64_t to) noexcept;
+
+  RwLock lock_;
+  UniqueFd fd_;
+  pid_t pid_;
+  std::shared_ptr<const Tree> tree_;
+  std::shared_ptr<const Layout> layout_;
+  Segments segments_;   // by address
+  bool moved_ = false;  // then the order by address is no longer the order by page
+  std::vector<std::atomic<uint64_t>> marks_;
+  std::atomic<uint64_t> missing_;
+};
+
+}  // namespace frazil::lazy

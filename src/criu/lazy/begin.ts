@@ -1,0 +1,73 @@
+// What a lazy restore needs beside an ordinary one: the service, and a working directory for CRIU that nobody else has, because CRIU
+// looks for lazy-pages.socket in there, by that name. It is a tmpfs without a name; what CRIU logs in it is copied to the caller's.
+
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Fd } from '../../addon/fd.js';
+import { Held } from '../../images/held.js';
+import { openSmall } from '../../images/small-images.js';
+import { keepingAlive } from '../keeping-alive.js';
+import { lazyFailed } from './failed.js';
+import { fillingOf, nowNs } from './filling.js';
+import type { Filling, LazyOptions } from './options.js';
+import { type LazyService, startLazyService } from './service.js';
+
+export interface BegunLazily extends AsyncDisposable {
+  /** For `work_dir_fd`. */
+  readonly workDir: Fd;
+  /** Brings CRIU's files over, such as its log. What is not there is not brought. */
+  keep(names: readonly string[]): Promise<void>;
+  /** The tree runs: the service is on its own from now on. */
+  handOver(): Filling;
+  /** Why CRIU had to give up, if the service knows better than CRIU. */
+  failure(): Promise<unknown>;
+}
+
+export interface LazyRequest {
+  readonly options: LazyOptions;
+  readonly images: Fd;
+  readonly imagesDir: string;
+  readonly workDir: string;
+  /** CLOCK_MONOTONIC in nanoseconds: when restore() was called. */
+  readonly asked: number;
+}
+
+// How long a service that has failed may take to kill what CRIU had made.
+const VERDICT_MS = 5_000;
+
+/** Disposing without handOver() ends the service. Throws IO, ADDON_MISSING or LAZY_FAILED. */
+export async function beginLazily({ options, images, imagesDir, workDir, asked }: LazyRequest): Promise<BegunLazily> {
+  await using opened = new Held();
+  const small = opened.use(await openSmall());
+  opened.defer(() => small.remove());
+  const service = await startLazyService({ options, images, imagesDir, socketDir: small.fd, workDir });
+  const held = opened.move();
+  let handedOver = false;
+  return {
+    workDir: small.fd,
+    keep: async (names) => {
+      // As far as CRIU came.
+      await Promise.all(names.map((name) => copyFile(join(small.path, name), join(workDir, name)).catch(() => {})));
+    },
+    handOver: () => {
+      handedOver = true;
+      return fillingOf(service, imagesDir, { asked, running: nowNs() });
+    },
+    failure: () => failureOf(service, imagesDir),
+    [Symbol.asyncDispose]: async () => {
+      if (!handedOver) {
+        service.abort();
+        await keepingAlive(service.verdict).catch(() => {});
+      }
+      await held[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function failureOf(service: LazyService, imagesDir: string): Promise<unknown> {
+  const timeout = new Promise<undefined>((resolve) => {
+    setTimeout(resolve, VERDICT_MS, undefined);
+  });
+  const message = await Promise.race([service.verdict, timeout]);
+  return message?.event === 'failed' ? lazyFailed(message, imagesDir) : undefined;
+}

@@ -1,0 +1,62 @@
+// Why the pages of a lazily restored tree could not be had, in a sentence.
+
+import { constants } from 'node:os';
+import type { LazyMessage } from '../../addon/lazy-program.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+
+export function lazyFailed(message: LazyMessage, imagesDir: string): CheckpointError<'LAZY_FAILED'> {
+  const { fault, image, vaddr, op } = message;
+  const page = image === 0 ? {} : { pid: image, vaddr: `0x${vaddr.toString(16)}` };
+  const cause = op === '' ? {} : { syscall: op, errno: nameOf(message) };
+  const text = `Cannot go on filling the tree restored from "${imagesDir}": ${why(message)}. It has been killed`;
+  return new CheckpointError('LAZY_FAILED', text, { imagesDir, fault, ...page, ...cause });
+}
+
+function why(message: LazyMessage): string {
+  const page = `page 0x${message.vaddr.toString(16)} of process ${message.image}`;
+  switch (message.fault) {
+    case 'source':
+      return `${page} cannot be read: ${reason(message)}`;
+    case 'unregistered':
+      return `${page} is lazy in its images, but CRIU has not prepared it for that`;
+    case 'server-died':
+      return `the process that served its pages ended with ${nameOf(message)}`;
+    case 'guardian-died':
+      return 'the process that guarded its pages was killed';
+    case 'caller':
+      return message.op === 'recv' && nameOf(message) === 'EPIPE'
+        ? 'its caller has ended'
+        : 'its caller asked for the end';
+    case 'protocol':
+      return 'what spoke on its socket is not CRIU';
+    default:
+      return `${message.op} failed with ${nameOf(message)}`;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ESTALE: 'its file was changed since the restore began',
+  EFAULT: 'its file was cut short',
+  ENODATA: 'its file is shorter than the pagemap says',
+  EBADMSG: 'its pagemap is damaged',
+  ENOENT: 'its images are not there',
+};
+
+function reason(message: LazyMessage): string {
+  const name = nameOf(message);
+  return REASONS[name] ?? `${message.op} failed with ${name}`;
+}
+
+function nameOf({ fault, op, error }: LazyMessage): string {
+  if (op === 'exit') return `status ${error}`;
+  const known = op === 'signal' || fault === 'guardian-died' ? constants.signals : constants.errno;
+  return Object.entries(known).find(([, number]) => number === error)?.[0] ?? `${error}`;
+}
+
+/** For a file that Node could not open. */
+export function ioFailure(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
+  return (cause) => {
+    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
+    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
+  };
+}

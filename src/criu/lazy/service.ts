@@ -1,0 +1,150 @@
+// Starts frazil-lazy and hears what it says. The service belongs to nobody: it ends by itself when all is filled, or when it has
+// killed the tree. docs/design/lazy-restore.md has the processes.
+
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { spawn, waitChild } from '../../addon/children.js';
+import { Fd } from '../../addon/fd.js';
+import { memfd } from '../../addon/files.js';
+import {
+  type LazyCounters,
+  type LazyMessage,
+  lazyProgram,
+  parseLazyMessage,
+  readLazyCounters,
+} from '../../addon/lazy-program.js';
+import { receive, send, seqpacketPair } from '../../addon/sockets.js';
+import { Held } from '../../images/held.js';
+import { keepingAlive } from '../keeping-alive.js';
+import { ioFailure, lazyFailed } from './failed.js';
+import type { LazyOptions } from './options.js';
+
+export interface LazyService {
+  /** Of the guardian, which ends last. */
+  readonly pid: number;
+  /** How it ended: `filled`, `failed` or `refused`. Does not reject, and keeps nothing alive. */
+  readonly verdict: Promise<LazyMessage>;
+  counters(): LazyCounters | undefined;
+  /** Asks it to kill the tree and end. */
+  abort(): void;
+}
+
+export interface ServiceRequest {
+  readonly options: LazyOptions;
+  readonly images: Fd;
+  readonly imagesDir: string;
+  /** Where lazy-pages.socket is made: CRIU's working directory. */
+  readonly socketDir: Fd;
+  /** Where lazy-pages.log is written: what happens when nobody listens any more. */
+  readonly workDir: string;
+}
+
+const ABORT = Buffer.from('a');
+const MAX_THREADS = 2;
+
+/** Resolves when it listens. Throws IO, ADDON_MISSING, or LAZY_FAILED when it could not start. */
+export async function startLazyService(request: ServiceRequest): Promise<LazyService> {
+  const program = lazyProgram();
+  await using opened = new Held();
+  const [ours, theirs] = seqpacketPair();
+  opened.use(theirs);
+  const board = memfd('frazil-lazy');
+  const files = await openFiles(request, opened);
+  const given = [
+    { name: 'control', fd: theirs },
+    { name: 'board', fd: board },
+    { name: 'work', fd: request.socketDir },
+    { name: 'directory', fd: request.images },
+    ...files,
+  ].map((one, i) => ({ ...one, as: i + FIRST_FD }));
+  const threads = request.options.threads ?? Math.min(MAX_THREADS, availableParallelism());
+  const numbers = { faulters: threads, fillers: threads, outlive: request.options.outlive === false ? 0 : 1 };
+  const argv = [
+    'frazil-lazy',
+    ...given.map(({ name, as }) => `${name}=${as}`),
+    ...Object.entries(numbers).map((pair) => pair.join('=')),
+  ];
+  const child = spawn({
+    file: program,
+    argv,
+    env: [],
+    fds: given.map(({ fd, as }) => ({ fd, as })),
+    newProcessGroup: true,
+    cwd: '/',
+  });
+  const service = attach(child, ours, board);
+  const first = await keepingAlive(service.ready);
+  if (first.event !== 'ready') throw lazyFailed(first, request.imagesDir);
+  return service;
+}
+
+const FIRST_FD = 3;
+
+async function openFiles({ options, workDir }: ServiceRequest, opened: Held) {
+  const create = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  const wanted = [
+    { name: 'log', path: join(workDir, 'lazy-pages.log'), flags: create },
+    ...(options.record === undefined ? [] : [{ name: 'record', path: options.record, flags: create }]),
+    ...(options.replay === undefined ? [] : [{ name: 'replay', path: options.replay, flags: constants.O_RDONLY }]),
+  ];
+  return Promise.all(
+    wanted.map(async ({ name, path, flags }) => {
+      const handle = await open(path, flags, 0o600).catch(ioFailure(`Cannot open "${path}"`, path));
+      try {
+        return { name, fd: opened.use(Fd.duplicate(handle.fd)) };
+      } finally {
+        await handle.close();
+      }
+    }),
+  );
+}
+
+interface Started extends LazyService {
+  readonly ready: Promise<LazyMessage>;
+}
+
+function attach(child: ReturnType<typeof spawn>, control: Fd, board: Fd): Started {
+  const ended = waitChild(child.pidfd);
+  ended.unref();
+  let last: LazyCounters | undefined;
+  const next = async (): Promise<LazyMessage> => {
+    const job = receive(control);
+    job.unref();
+    const message = await job.done;
+    return message === undefined ? silent(await ended.done) : parseLazyMessage(message.bytes);
+  };
+  const ready = next();
+  const verdict = (async () => {
+    let message = await ready;
+    while (message.event === 'ready' || message.event === 'restored') message = await next();
+    last = readLazyCounters(board);
+    await ended.done.catch(() => {});
+    for (const fd of [control, board, child.pidfd]) fd.close();
+    return message;
+  })();
+  ready.catch(() => {});
+  verdict.catch(() => {});
+  return {
+    pid: child.pid,
+    ready,
+    verdict,
+    counters: () => last ?? readLazyCounters(board),
+    abort() {
+      if (control.closed) return;
+      try {
+        send(control, ABORT);
+      } catch {
+        // It has ended.
+      }
+    },
+  };
+}
+
+// Both processes were killed before either could speak.
+function silent(status: { readonly kind: string; readonly signal?: number; readonly code?: number }): LazyMessage {
+  const error = status.kind === 'signaled' ? (status.signal ?? 0) : (status.code ?? 0);
+  const op = status.kind === 'signaled' ? 'signal' : 'exit';
+  return { event: 'failed', fault: 'guardian-died', error, image: 0, vaddr: 0n, tree: 0, op };
+}
