@@ -7,7 +7,7 @@ export interface Streams {
   readonly stderr: Sink;
 }
 interface Sink {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
@@ -38,6 +38,12 @@ export class Terminal {
   print(text: string): void {
     this.clear();
     this.#streams.stdout.write(`${text}\n`);
+  }
+
+  /** A part of the result, as it is. */
+  write(piece: string | Uint8Array): void {
+    this.clear();
+    this.#streams.stdout.write(piece);
   }
 
   printJson(value: unknown): void {

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { decodeEntry, type Entry, type EntryKind } from '../schema/images.js';
+import { walkEntries } from './entry-walk.js';
 
 const MAGIC_BYTES = 4;
 
@@ -25,16 +26,13 @@ export async function readWholeEntries<K extends EntryKind>(
 ): Promise<readonly Entry<K>[]> {
   const bytes = await readFile(path).catch(() => Buffer.alloc(0));
   const entries: Entry<K>[] = [];
-  for (let at = headerBytes; at + 4 <= bytes.length; ) {
-    const end = at + 4 + bytes.readUInt32LE(at);
-    if (end > bytes.length) break;
+  for (const payload of walkEntries(bytes, headerBytes).payloads) {
     try {
-      entries.push(decodeEntry(kind, bytes.subarray(at + 4, end)));
+      entries.push(decodeEntry(kind, payload));
     } catch {
       // A block of zeros, or the rest of something longer: nothing behind it can be trusted.
       break;
     }
-    at = end;
   }
   return entries;
 }

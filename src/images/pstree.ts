@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { decodeEntry, type Entry } from '../schema/images.js';
+import { walkEntries } from './entry-walk.js';
 
 const COMMON_MAGIC = 0x54564319;
 const PSTREE_MAGIC = 0x50273030;
@@ -21,15 +22,9 @@ export async function readPstree(imagesDir: string): Promise<readonly TreeEntry[
   if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== COMMON_MAGIC || bytes.readUInt32LE(4) !== PSTREE_MAGIC) {
     throw corrupt(path, 0);
   }
-  const tasks: TreeEntry[] = [];
-  for (let at = HEADER_BYTES; at < bytes.length; ) {
-    if (at + 4 > bytes.length) throw corrupt(path, at);
-    const end = at + 4 + bytes.readUInt32LE(at);
-    if (end > bytes.length) throw corrupt(path, at);
-    tasks.push(decodeEntry('pstree_entry', bytes.subarray(at + 4, end)));
-    at = end;
-  }
-  return tasks;
+  const { payloads, end } = walkEntries(bytes, HEADER_BYTES);
+  if (end < bytes.length) throw corrupt(path, end);
+  return payloads.map((payload) => decodeEntry('pstree_entry', payload));
 }
 
 function corrupt(path: string, offset: number): CheckpointError<'IMAGES_CORRUPT'> {

@@ -145,6 +145,18 @@ function enumName(dictionary: Dictionary, type: string, raw: number): unknown {
   return found?.[0] ?? { kind: 'unknown', raw };
 }
 
+/** The numbers of the fields in what UNKNOWN_FIELDS holds, each once. */
+export function unknownFieldNumbers(unknown: Uint8Array): readonly number[] {
+  const reader = readerOf(unknown);
+  const numbers = new Set<number>();
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    numbers.add(tag >>> 3);
+    reader.skipType(tag & 7, 0, tag >>> 3);
+  }
+  return [...numbers];
+}
+
 /** Throws TypeError or RangeError that names the field when a value is absent, of the wrong type or too big for its field. */
 export function encodeMessage<D extends Dictionary, N extends keyof D['messages'] & string>(
   dictionary: D,

@@ -2,6 +2,7 @@
 
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { decodeMessage, encodeMessage, fieldsOf, MalformedMessage } from './codec.js';
+import * as architectures from './images/architectures.js';
 import * as checkpoint from './images/checkpoint.js';
 import * as files from './images/files.js';
 import * as memory from './images/memory.js';
@@ -13,6 +14,7 @@ import type { FieldPlan, MessageOf } from './notation.js';
 export const IMAGES = {
   messages: {
     ...tasks.MESSAGES,
+    ...architectures.MESSAGES,
     ...memory.MESSAGES,
     ...files.MESSAGES,
     ...sockets.MESSAGES,
@@ -45,4 +47,9 @@ export function encodeEntry<K extends EntryKind>(kind: K, entry: Entry<K>): Uint
 /** The fields of an entry with crit's annotations (`hex`, `dev`, `flags:mmap.prot`, `dict:sk`, ...), for those who print them. */
 export function entryFields(kind: EntryKind): readonly FieldPlan[] {
   return fieldsOf(IMAGES, kind);
+}
+
+/** The names that an enum of an entry has. */
+export function enumValues(type: string): readonly string[] {
+  return Object.keys((IMAGES.enums as Readonly<Record<string, object>>)[type] ?? {});
 }

@@ -3,8 +3,8 @@
 // A field is one string: number, type, cardinality, then annotations:
 //     start: '1 uint64! hex'        `!` required, `?` optional, `*` repeated (never packed: the schemas are proto2)
 // The message types below are computed from these strings, so that a schema is written once. Annotations are crit's
-// (hex, dev, flags:MAP, dict:MAP, ipadd, conv:NAME), proto2 defaults (def=), and `opaque:NAME` for a message of another
-// architecture that passes through as bytes. The types never see annotations; fieldsOf() hands them out as data.
+// (hex, dev, flags:MAP, dict:MAP, ipadd, conv:NAME) and proto2 defaults (def=). The types never see annotations;
+// fieldsOf() hands them out as data.
 
 export type MessageSpec = Readonly<Record<string, string>>;
 

@@ -4,8 +4,10 @@ import { type FlagSpec, flagsFor } from '../../options/flags.js';
 import type { Operation } from '../../options/types.js';
 import { EXIT } from '../exit-code.js';
 import { CRIU_COMMANDS, type CriuWord, isCriuWord, isOwnCommand } from '../parse/command-line.js';
+import { IMAGES_VERBS, type ImagesRow, isImagesVerb } from '../parse/images.js';
 import { nearest } from '../parse/nearest.js';
-import { OWN_COMMANDS, OWN_OPTIONS, type OwnCommand, type OwnOption } from '../parse/own.js';
+import { OWN_COMMANDS, OWN_OPTIONS, type OwnCommand } from '../parse/own.js';
+import type { OwnOption } from '../parse/own-option.js';
 import { table } from '../print/table.js';
 import type { Terminal } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
@@ -19,6 +21,10 @@ const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly 
   bench: {
     usage: 'frazil bench SCENARIO [OPTIONS] | --list',
     text: 'Measure Frazil and its peers side by side on this host',
+  },
+  images: {
+    usage: 'frazil images VERB [OPTIONS]',
+    text: 'Look into image files, and write them',
   },
   help: { usage: 'frazil help [COMMAND]', text: 'Show the options of a command' },
 };
@@ -54,6 +60,9 @@ export function showHelp(
 /** Throws UsageError for a topic that is no command. */
 export function helpOn(topic: string | undefined, columns: number): string {
   if (topic === undefined) return overview(columns);
+  const [first, verb] = topic.split(' ');
+  if (topic === 'images') return imagesOverview(columns);
+  if (first === 'images' && verb !== undefined) return imagesHelp(verb, columns);
   if (isOwnCommand(topic)) return ownHelp(topic, columns);
   if (isCriuWord(topic)) return criuHelp(topic, columns);
   const meant = nearest(topic, [...Object.keys(CRIU_COMMANDS), ...Object.keys(OWN_COMMANDS)]);
@@ -130,6 +139,27 @@ function flagRow(spec: FlagSpec): readonly string[] {
 function ownHelp(word: OwnCommand, columns: number): string {
   const { usage, text } = OWN_TEXTS[word];
   return [`Usage: ${usage}`, '', `${text}.`, '', 'Options:', ...optionLines(OWN_COMMANDS[word], columns)].join('\n');
+}
+
+function imagesOverview(columns: number): string {
+  const verbs = Object.entries(IMAGES_VERBS).map(([name, { text }]: [string, ImagesRow]) => [`  ${name}`, text]);
+  const { usage, text } = OWN_TEXTS.images;
+  return [
+    `Usage: ${usage}`,
+    '',
+    `${text}.`,
+    '',
+    'Verbs:',
+    ...table(verbs, columns),
+    '',
+    'frazil help images VERB says more.',
+  ].join('\n');
+}
+
+function imagesHelp(verb: string, columns: number): string {
+  if (!isImagesVerb(verb)) throw new UsageError(`images has no verb "${verb}"`, 'images');
+  const { usage, text, options }: ImagesRow = IMAGES_VERBS[verb];
+  return [`Usage: ${usage}`, '', `${text}.`, '', 'Options:', ...optionLines(options, columns)].join('\n');
 }
 
 function optionLines(options: readonly OwnOption[], columns: number): readonly string[] {

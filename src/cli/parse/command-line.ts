@@ -82,13 +82,14 @@ function parseCriu(argv: readonly string[], { occurrences, operands, error }: Sc
 }
 
 function parseOwn(word: OwnCommand, argv: readonly string[]): CommandLine {
-  // The doctor takes a dump's options too, and says what then is left in its way.
-  const long = word === 'doctor' ? CRIU_OPTIONS : [];
+  // The doctor takes a dump's options too, and says what then is left in its way. crit's options can be abbreviated, as crit does.
+  const long = word === 'doctor' ? CRIU_OPTIONS : word === 'images' ? OWN_COMMANDS.images : [];
   const { occurrences, operands, error } = getopt(argv, { long, exact: OWN_COMMANDS[word] });
   const rest = operands.slice(1);
-  if (word === 'help') return { kind: 'help', asked: true, ...(rest[0] === undefined ? {} : { topic: rest[0] }) };
-  if (occurrences.some(({ option }) => option.name === 'help')) return help(word, true);
-  if (error !== undefined) return wrong(describe(error, [...long, ...OWN_COMMANDS[word]]), word);
+  if (word === 'help') return help(rest.length === 0 ? undefined : rest.join(' '), true);
+  const topic = word === 'images' && rest[0] !== undefined ? `images ${rest[0]}` : word;
+  if (occurrences.some(({ option }) => option.name === 'help')) return help(topic, true);
+  if (error !== undefined) return wrong(describe(error, [...long, ...OWN_COMMANDS[word]]), topic);
   return { kind: 'own', word, occurrences, operands: rest };
 }
 

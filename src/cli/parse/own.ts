@@ -1,13 +1,9 @@
 // Options of Frazil itself. They must be written in full, so that they cannot change the meaning of an abbreviation that CRIU
 // takes, and they are taken out again of what is passed on to CRIU.
 
-import type { ArgumentKind, LongOption } from './grammar.js';
-
-export interface OwnOption extends LongOption {
-  readonly text: string;
-  /** Name of the value in help texts. */
-  readonly value?: string;
-}
+import type { ArgumentKind } from './grammar.js';
+import { imagesOptions } from './images.js';
+import type { OwnOption } from './own-option.js';
 
 interface About {
   readonly text: string;
@@ -74,6 +70,7 @@ export const OWN_COMMANDS = {
     QUIET,
     HELP,
   ],
+  images: imagesOptions(),
   help: [HELP],
 } as const satisfies Record<string, readonly OwnOption[]>;
 

@@ -1,0 +1,43 @@
+// images decode and show: an image file as the JSON of crit.
+
+import { imageText } from '../../../images/crit/image-text.js';
+import type { ShowOptions } from '../../../images/crit/to-json.js';
+import type { Context, OwnInvocation } from '../../context.js';
+import { EXIT } from '../../exit-code.js';
+import { lastValue } from '../../parse/settings.js';
+import { UsageError } from '../../usage-error.js';
+import { openInput, openOutput } from './streams.js';
+
+export async function runDecode({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
+  const from = lastValue(settings, 'in') ?? operands[0];
+  if (operands.length > (settings.has('in') ? 0 : 1))
+    throw new UsageError('images decode takes one image file', 'images decode');
+  const to = lastValue(settings, 'out');
+  const form = settings.has('pretty') ? 'pretty' : 'plain';
+  return show({ from, to, form, payload: settings.has('nopl') ? 'sized' : 'shown' }, context);
+}
+
+export async function runShow({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
+  const [from, ...surplus] = operands;
+  if (from === undefined || surplus.length > 0)
+    throw new UsageError('images show needs one image file, or - for standard input', 'images show');
+  return show({ from, to: undefined, form: 'pretty', payload: settings.has('nopl') ? 'sized' : 'shown' }, context);
+}
+
+interface Wanted extends Pick<ShowOptions, 'form' | 'payload'> {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+async function show({ from, to, ...options }: Wanted, { terminal, interruption }: Context): Promise<number> {
+  const { path, bytes } = openInput(from, interruption.signal);
+  const newer = new Set<string>();
+  await using out = await openOutput(to, terminal);
+  const noted = { ...options, onNewer: (what: string) => void newer.add(what) };
+  for await (const piece of imageText(bytes, path, noted)) await out.write(piece);
+  // As crit: a file holds the JSON alone, a reader of lines gets a whole line.
+  if (to === undefined || to === '-') await out.write('\n');
+  await out.commit();
+  if (newer.size > 0) terminal.say(`frazil: ${path} is of a newer CRIU than 4.2: ${[...newer].join(', ')}`);
+  return EXIT.done;
+}

@@ -1,0 +1,60 @@
+// Our reading and writing of image files against Debian's crit, to the letter, on checkpoints that real CRIUs made of real processes.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { CHECKPOINTED, imageFiles } from '../helpers/checkpoints.js';
+import { runCli } from '../helpers/cli-in-process.js';
+import { critHere, runCrit } from '../helpers/crit.js';
+import { CRIUS } from '../helpers/criu-cli.js';
+import { testWith } from '../helpers/needs.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+/** Not entries: pages, archives, what ip and iptables print. */
+const RAW = /^(pages-\d|.*\.tar\.gz|ifaddr-|route6?-|rule-|ip6?tables-|nftables-|netns-(?:ct|exp)-)/;
+
+const decodeLines = (path: string): readonly (readonly string[])[] => [
+  ['decode', '-i', path],
+  ['decode', '-i', path, '--pretty'],
+  ['show', path, '--nopl'],
+];
+
+/** What crit says to each line is what we say; given back is what it said. */
+async function expectSameText(lines: readonly (readonly string[])[]): Promise<readonly string[]> {
+  const theirs = await runCrit(lines);
+  for (const [i, line] of lines.entries()) {
+    const { status, stdout } = theirs[i] ?? { status: -1, stdout: '' };
+    const ours = await runCli(['images', ...line]);
+    const said = { status: ours.status, stdout: ours.stdout, stderr: ours.stderr };
+    expect({ line, ...said }).toEqual({ line, status, stdout, stderr: '' });
+  }
+  return theirs.map(({ stdout }) => stdout);
+}
+
+/** From crit's JSON, plain or pretty. */
+async function expectSameBytes(image: string, json: string, scratch: string): Promise<void> {
+  const [from, to] = [join(scratch, 'json'), join(scratch, 'again')];
+  writeFileSync(from, json, 'latin1');
+  expect(await runCli(['images', 'encode', '-i', from, '-o', to])).toMatchObject({ status: 0, stderr: '' });
+  expect({ image, bytes: readFileSync(to, 'hex') }).toEqual({ image, bytes: readFileSync(image, 'hex') });
+}
+
+describe.each(CRIUS)('with criu $name', (criu) => {
+  for (const { title, needs, make } of CHECKPOINTED)
+    testWith(
+      [critHere, criu.here, ...needs(criu)],
+      `images of ${title} are read and written as crit does`,
+      async () => {
+        await using dir = tempDir();
+        const images = await make(criu, dir);
+        const paths = imageFiles(images)
+          .filter((name) => !RAW.test(name))
+          .map((name) => join(images, name));
+        expect(paths.length).toBeGreaterThan(10);
+        const lines = paths.flatMap(decodeLines);
+        const texts = await expectSameText(lines);
+        for (const [i, [verb, , path]] of lines.entries())
+          if (verb === 'decode') await expectSameBytes(path ?? '', texts[i] ?? '', dir.path);
+      },
+    );
+});
