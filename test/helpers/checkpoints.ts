@@ -94,7 +94,7 @@ export const CHECKPOINTED: readonly Checkpointed[] = [
 async function inNamespaces(criu: RealCriu, dir: TempDir, network: 'inet' | 'no-inet'): Promise<string> {
   const root = dir.folder('root');
   await using target = await startTarget('namespaces', [root, network], { control: join(root, 'control') });
-  return await dumped(criu, target, dir, ['--root', root]);
+  return await dumped(criu, target, dir, ['--root', root, '--tcp-established']);
 }
 
 async function dumped(criu: RealCriu, target: Target, dir: TempDir, args: readonly string[]): Promise<string> {

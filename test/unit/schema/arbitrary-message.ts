@@ -21,12 +21,13 @@ export function arbitraryMessage(
   dictionary: Dictionary,
   name: string,
   depth = 0,
+  enums: 'any enum value' | 'known enums' = 'any enum value',
 ): fc.Arbitrary<Record<string, unknown>> {
   const model: Record<string, fc.Arbitrary<unknown>> = {};
   const required: string[] = [];
   for (const field of fieldsOf(dictionary, name)) {
     if (depth > 2 && field.cardinality !== 'required') continue;
-    const one = arbitraryValue(dictionary, field, depth);
+    const one = arbitraryValue(dictionary, field, { depth, enums });
     // An empty list and an absent one are the same bytes.
     model[field.name] = field.cardinality === 'repeated' ? fc.array(one, { minLength: 1, maxLength: 3 }) : one;
     if (field.cardinality === 'required') required.push(field.name);
@@ -34,13 +35,18 @@ export function arbitraryMessage(
   return fc.record(model, { requiredKeys: required, noNullPrototype: true });
 }
 
-function arbitraryValue(dictionary: Dictionary, { type }: FieldPlan, depth: number): fc.Arbitrary<unknown> {
-  if (type.kind === 'message') return arbitraryMessage(dictionary, type.name, depth + 1);
+function arbitraryValue(
+  dictionary: Dictionary,
+  { type }: FieldPlan,
+  { depth, enums }: { readonly depth: number; readonly enums: 'any enum value' | 'known enums' },
+): fc.Arbitrary<unknown> {
+  if (type.kind === 'message') return arbitraryMessage(dictionary, type.name, depth + 1, enums);
   if (type.kind === 'scalar') return SCALARS[type.name] ?? fc.constant(undefined);
   const values = dictionary.enums[type.name] ?? {};
   const unknown = fc
     .integer({ min: 1000, max: 2 ** 31 - 1 })
     .filter((raw) => !Object.values(values).includes(raw))
     .map((raw) => ({ kind: 'unknown', raw }));
-  return fc.oneof(fc.constantFrom(...Object.keys(values)), unknown);
+  const known = fc.constantFrom(...Object.keys(values));
+  return enums === 'known enums' ? known : fc.oneof(known, unknown);
 }
