@@ -5,7 +5,9 @@ import { constants } from 'node:os';
 import type { Located } from '../criu/locate.js';
 import type { Context } from './context.js';
 import { EXIT } from './exit-code.js';
+import { handedDump } from './handed-report.js';
 import type { CriuCommand } from './parse/command-line.js';
+import type { Settings } from './parse/settings.js';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** What a shell reports for a child that a signal ended. */
@@ -14,15 +16,23 @@ const SIGNALED = 128;
 /** Resolves with the status to exit with, after the object was printed. */
 export async function runAsChild(
   { path }: Located,
-  { passOn }: CriuCommand,
-  { fds, context }: { readonly fds: readonly number[]; readonly context: Context },
+  { word, passOn }: CriuCommand,
+  {
+    fds,
+    settings,
+    context,
+  }: { readonly fds: readonly number[]; readonly settings: Settings; readonly context: Context },
 ): Promise<number> {
   const { env, interruption, terminal } = context;
+  const begun = performance.now();
   const child = spawn(path, passOn, { stdio: stdio(fds), env });
   const stop = forward(child, interruption);
   const exitCode = await ended(child);
   stop();
-  terminal.printJson({ handedTo: path, arguments: passOn, exitCode });
+  const wallMs = Math.round(performance.now() - begun);
+  const dumped = (word === 'dump' || word === 'pre-dump') && exitCode === EXIT.done;
+  const figures = dumped ? { ...(await handedDump(settings)), wallMs } : {};
+  terminal.printJson({ ...figures, handedTo: path, arguments: passOn, exitCode });
   return exitCode;
 }
 

@@ -9,17 +9,20 @@ import { softLimitOfParent } from './as-started.js';
 import type { Context } from './context.js';
 import type { CriuCommand } from './parse/command-line.js';
 import type { Settings } from './parse/settings.js';
+import { UsageError } from './usage-error.js';
 
 const STANDARD_FDS = 3;
 
 /** Resolves with the status to exit with, when CRIU was a child; otherwise does not come back. Throws CRIU_MISSING, and IO when it cannot be executed. */
 export async function handOver(command: CriuCommand, settings: Settings, context: Context): Promise<number> {
   const { criu, json } = context.preferences;
+  if (context.preferences.sync)
+    throw new UsageError('--sync: CRIU itself does this command, and does not sync', command.word);
   const located = await locate({ criu, env: context.env });
   const fds = namedFds(command, settings);
   if (!json) return become(located, command, { fds, context });
   const { runAsChild } = await import('./criu-child.js');
-  return runAsChild(located, command, { fds, context });
+  return runAsChild(located, command, { fds, settings, context });
 }
 
 async function become(

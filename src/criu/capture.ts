@@ -41,6 +41,8 @@ export interface CapturePlan {
   /** The tasks run on when CRIU has answered. */
   readonly runsOn: boolean;
   readonly autoDedup: boolean;
+  /** The checkpoint is on the disk before the verb is done. */
+  readonly sync: boolean;
   readonly criu: string | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
   readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;

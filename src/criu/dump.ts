@@ -17,6 +17,11 @@ export interface DumpCall extends DumpOptions {
   readonly to: ImagesDirectory;
   /** Default `auto`: into memory first when the tree runs on and there is room, so that it is not frozen for a disk. */
   readonly absorb?: Absorb;
+  /**
+   * Whether the checkpoint has reached the disk (fsync) when the dump is done, so that it survives a crash of the machine. A tree that is
+   * to be killed waits for it. Default false, as CRIU does: docs/adr/0006.
+   */
+  readonly sync?: boolean;
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   /**
@@ -41,7 +46,7 @@ export interface DumpCall extends DumpOptions {
  */
 export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, CaptureReport> {
   assertPid(pid);
-  const { to, absorb = 'auto', criu, notify, signal, ...options } = call;
+  const { to, absorb = 'auto', sync = false, criu, notify, signal, ...options } = call;
   const encode = (networkLock?: DumpOptions['networkLock']): CapturePlan['encode'] => {
     return (own) =>
       encodeOptions('dump', { logLevel: LOG_LEVEL, ...options, ...(networkLock && { networkLock }) }, own);
@@ -60,6 +65,7 @@ export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, Ca
       absorb,
       runsOn: options.leaveRunning === true && options.leaveStopped !== true,
       autoDedup: options.autoDedup === true,
+      sync,
       criu,
       encode: encode(networkLock),
       notify,

@@ -34,7 +34,7 @@ export interface Finish extends AsyncDisposable {
 }
 
 export interface Finishing {
-  readonly plan: { readonly parent: string | undefined };
+  readonly plan: { readonly parent: string | undefined; readonly sync: boolean };
   readonly staging: Staging;
   readonly sink: PageSink;
   readonly tracker: CaptureTracker;
@@ -64,7 +64,7 @@ export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gat
       // The caller may have held a notification for long, and answer it when all is over.
       if (ended || gate.signal.aborted) return false;
       gate.close();
-      await follow(staging.commit(plan.parent));
+      await follow(staging.commit(plan.parent, { sync: plan.sync }));
       committed = true;
       return true;
     },

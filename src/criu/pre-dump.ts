@@ -11,6 +11,8 @@ import type { ImagesDirectory } from './target.js';
 
 export interface PreDumpCall extends PreDumpOptions {
   readonly to: ImagesDirectory;
+  /** As for dump(); the tree does not wait. */
+  readonly sync?: boolean;
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   readonly signal?: AbortSignal;
@@ -25,7 +27,7 @@ export interface PreDumpCall extends PreDumpOptions {
  */
 export function preDump(pid: number, call: PreDumpCall): Operation<CaptureProgress, CaptureReport> {
   assertPid(pid);
-  const { to, criu, signal, ...options } = call;
+  const { to, sync = false, criu, signal, ...options } = call;
   const encode: CapturePlan['encode'] = (own) =>
     encodeOptions('preDump', { logLevel: LOG_LEVEL, ...options, trackMem: true }, own);
   encode(NO_FDS);
@@ -42,6 +44,7 @@ export function preDump(pid: number, call: PreDumpCall): Operation<CaptureProgre
       absorb: 'never',
       runsOn: true,
       autoDedup: options.autoDedup === true,
+      sync,
       criu,
       encode,
       notify: undefined,

@@ -17,7 +17,7 @@ import { tryLock } from '../addon/files.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { Held } from './held.js';
 import { openSmall, type Small } from './small-images.js';
-import { INVENTORY, swapIn } from './swap.js';
+import { INVENTORY, type SwapOptions, swapIn } from './swap.js';
 
 const PREFIX = '.frazil-';
 
@@ -30,7 +30,7 @@ export interface Staging extends AsyncDisposable {
    * Replaces the checkpoint in the images directory by what was staged. `parent` is the link that CRIU follows, relative to the
    * images directory. Rejects with IO; the directory then is as it was.
    */
-  commit(parent?: string): Promise<void>;
+  commit(parent?: string, options?: SwapOptions): Promise<void>;
 }
 
 /**
@@ -52,10 +52,10 @@ export async function openStaging(imagesDir: string): Promise<Staging> {
   return {
     images: small.fd,
     pages,
-    commit: async (parent) => {
+    commit: async (parent, options) => {
       if (held.disposed) throw new RangeError('Cannot commit: the staging is disposed');
       await gather(small, path, parent).catch(io(`Cannot gather the images for "${imagesDir}"`, path));
-      await swapIn(imagesDir, path);
+      await swapIn(imagesDir, path, options);
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };

@@ -6,21 +6,31 @@
 import { lstat, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { syncFolder, syncNames } from './sync.js';
 
 export const INVENTORY = 'inventory.img';
 // Files of a checkpoint: everything else in the directory (logs, descriptors.json, work files) is not ours to remove.
 const IMAGE = /\.img$|\.tar\.gz$/;
 const REPLACED = 'replaced';
 
+export interface SwapOptions {
+  /**
+   * Whether the disk is asked after every step, so that the promise above holds for a crash of the machine too: the bytes are there
+   * before the first name, all names before inventory.img, and that one before this is done.
+   */
+  readonly sync?: boolean;
+}
+
 /**
  * Moves everything from the folder `staged` into `imagesDir`, beside it on the same file system, and the checkpoint that was there into
  * `staged`/replaced. Rejects with IO; then the directory is as it was.
  */
-export async function swapIn(imagesDir: string, staged: string): Promise<void> {
+export async function swapIn(imagesDir: string, staged: string, { sync = false }: SwapOptions = {}): Promise<void> {
   const arriving = await readdir(staged);
   const leaving = (await readdir(imagesDir)).filter((name) => IMAGE.test(name) || name === 'parent');
-  const moves = new Moves();
+  const moves = new Moves(sync ? () => syncNames(imagesDir) : async () => {});
   try {
+    if (sync) await syncFolder(staged);
     await assertFree(imagesDir, arriving, leaving);
     const replaced = join(staged, REPLACED);
     await mkdir(replaced, { mode: 0o700 });
@@ -51,6 +61,12 @@ async function assertFree(imagesDir: string, arriving: readonly string[], leavin
 
 class Moves {
   readonly #done: (readonly [from: string, to: string])[] = [];
+  readonly #settle: () => Promise<void>;
+
+  /** `settle` follows every stage. */
+  constructor(settle: () => Promise<void>) {
+    this.#settle = settle;
+  }
 
   async all(stages: readonly (readonly string[])[], from: string, to: string): Promise<void> {
     for (const names of stages) {
@@ -58,6 +74,7 @@ class Moves {
       const outcomes = await Promise.allSettled(names.map((name) => this.#one(join(from, name), join(to, name))));
       const failed = outcomes.find((outcome) => outcome.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
+      if (names.length > 0) await this.#settle();
     }
   }
 

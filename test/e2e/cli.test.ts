@@ -63,6 +63,21 @@ describe('--json', () => {
     });
   });
 
+  testWith(needs, 'a dump that CRIU does itself ends with the same keys', async () => {
+    await withLab(8, async ({ target, cwd, frazil }) => {
+      const { pid } = target;
+      const line = ['dump', '-R', '-t', String(pid), '-D', 'images', '--action-script', '/bin/true', '--json'];
+      const { status, stdout } = await frazil(...line);
+      expect(status).toBe(0);
+      const report = JSON.parse(stdout);
+      expect(report).toMatchObject({ pid, imagesDir: join(cwd, 'images'), zeroPages: 0, exitCode: 0 });
+      for (const figure of ['frozenTimeUs', 'freezingTimeUs', 'wallMs'])
+        expect(report[figure], figure).toBeGreaterThan(0);
+      expect(report.bytesWritten).toBe(report.pagesWritten * 4096);
+      expect(report.bytesWritten).toBeGreaterThan(4 * 2 ** 20);
+    });
+  });
+
   testWith(needs, 'with --progress every line of stdout is an object, the last one the report', async () => {
     await withLab(64, async ({ target, frazil }) => {
       const { stdout } = await frazil('dump', '-R', '-t', String(target.pid), '-D', 'images', '--json', '--progress');
@@ -98,7 +113,8 @@ describe('--json', () => {
 
   testWith(needs, 'the doctor tells of CRIU, the kernel and the tree', async () => {
     await withLab(4, async ({ target, frazil }) => {
-      const { stdout } = await frazil('doctor', '-t', String(target.pid), '--json');
+      const { stdout, stderr } = await frazil('doctor', '-t', String(target.pid), '--json');
+      expect(stderr).not.toContain('no effect');
       expect(JSON.parse(stdout)).toMatchObject({
         criu: { path: CRIU_42.path, version: expect.stringMatching(/^4\./) },
         kernel: { softDirty: expect.any(Boolean), userfaultfd: expect.any(Boolean) },

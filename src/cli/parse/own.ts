@@ -37,6 +37,7 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
     argument: 'optional',
     value: 'MODE',
   }),
+  own('sync', { text: 'On dump and pre-dump: end only when the images have reached the disk' }),
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 

@@ -7,6 +7,7 @@ export interface Preferences {
   readonly json: boolean;
   readonly progress: boolean;
   readonly quiet: boolean;
+  readonly sync: boolean;
   readonly criu?: string;
   readonly absorb?: Absorb;
   readonly session?: SessionKind;
@@ -29,6 +30,7 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     json: settings.has('json'),
     progress: settings.has('progress'),
     quiet: settings.has('quiet'),
+    sync: settings.has('sync'),
     ...(criu === undefined ? {} : { criu }),
     ...(absorb === undefined ? {} : { absorb }),
     ...(kind === undefined ? {} : { session: oneOf('--session', kind, SESSIONS) }),

@@ -4,6 +4,7 @@ import { type DoctorOptions, type DoctorReport, doctor } from '../../criu/doctor
 import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { collect, ValueError } from '../parse/collect.js';
+import { OWN_OPTIONS } from '../parse/own.js';
 import type { Settings } from '../parse/settings.js';
 import { doctorLines } from '../print/doctor.js';
 import { UsageError } from '../usage-error.js';
@@ -24,6 +25,9 @@ export async function runDoctor({ settings, operands }: OwnInvocation, context: 
   return statusOf(report);
 }
 
+// Read already: preferences.
+const OWN: ReadonlySet<string> = new Set(OWN_OPTIONS.map(({ name }) => name));
+
 // What a dump would be given: an option that answers a finding takes it away.
 function chosen(settings: Settings): Pick<DoctorOptions, 'pid' | 'options'> & { readonly idle: readonly string[] } {
   try {
@@ -31,7 +35,7 @@ function chosen(settings: Settings): Pick<DoctorOptions, 'pid' | 'options'> & { 
       arguments: { tree },
       options,
       idle,
-    } = collect('dump', settings);
+    } = collect('dump', new Map([...settings].filter(([name]) => !OWN.has(name))));
     return { ...(tree === undefined ? {} : { pid: tree }), options, idle };
   } catch (cause) {
     throw cause instanceof ValueError ? new UsageError(cause.message, 'doctor', { cause }) : cause;

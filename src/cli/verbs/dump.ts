@@ -23,6 +23,7 @@ type Start = (pid: number, common: Common) => Operation<CaptureProgress, Capture
 /** What the command line decides for both verbs. */
 interface Common extends Asked, Pick<CommonOptions, 'workDir' | 'logFile'> {
   readonly to: ImagesDirectory;
+  readonly sync: boolean;
 }
 
 export async function runDump(invocation: Invocation, context: Context): Promise<number> {
@@ -88,6 +89,7 @@ function common(place: Directories, logFile: string, context: Context): Common {
     to: imagesDirectory(place.imagesDir, { replace: true }),
     workDir: place.workDir,
     logFile,
+    sync: context.preferences.sync,
   };
 }
 

@@ -18,7 +18,12 @@ export function collected<O extends Operation>(
       word,
     );
   const found = settling(word, () => collect(operation, settings));
-  const idle = [...found.idle, ...(preferences.absorb !== undefined && operation !== 'dump' ? ['--absorb'] : [])];
+  const captures = operation === 'dump' || operation === 'preDump';
+  const idle = [
+    ...found.idle,
+    ...(preferences.absorb !== undefined && operation !== 'dump' ? ['--absorb'] : []),
+    ...(preferences.sync && !captures ? ['--sync'] : []),
+  ];
   if (!preferences.quiet) for (const written of idle) terminal.say(`frazil: ${written} has no effect on ${word}`);
   return found;
 }

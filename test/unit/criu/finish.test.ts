@@ -35,7 +35,7 @@ function scene(): Scene {
     },
   } as Partial<PageSink> as PageSink;
   const tracker = { enter: (phase: string) => void steps.push(phase), stop: () => {} };
-  const finish = finishing({ plan: { parent: '../0' }, staging, sink, tracker }, gate);
+  const finish = finishing({ plan: { parent: '../0', sync: false }, staging, sink, tracker }, gate);
   return { finish, gate, controller, steps, end: () => end() };
 }
 
