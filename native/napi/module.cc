@@ -22,6 +22,8 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_libcriu(env, exports);
   define_pages(env, exports);
   define_verify(env, exports);
+  define_chain(env, exports);
+  define_memory(env, exports);
 #ifdef FRAZIL_TESTS
   define_tests(env, exports);
 #endif

@@ -22,7 +22,8 @@ class VerifyJob final : public Job {
 
   // What is wrong with the images is a value; that they cannot be read as pagemaps is one, too.
   Result<Napi::Value> settle(Napi::Env env) override {
-    const bool unreadable = !outcome_.ok() && outcome_.error().number == EBADMSG;
+    const bool unreadable =
+        !outcome_.ok() && (outcome_.error().number == EBADMSG || outcome_.error().number == ENOTSUP);
     if (!outcome_.ok() && !unreadable) return outcome_.error();
     if (!unreadable && !outcome_.value()) return env.Undefined();
     Napi::Object view = Napi::Object::New(env);

@@ -27,4 +27,11 @@ Result<void> check_written(int file) noexcept {
   return {};
 }
 
+Result<void> sync_image_file(int directory, const std::string& name) noexcept {
+  const auto file = reopen_image_file(directory, name);
+  if (!file.ok()) return file.error();
+  if (::fsync(file.value().get()) == -1) return SysError{errno, "fsync"};
+  return {};
+}
+
 }  // namespace frazil::page

@@ -18,4 +18,7 @@ Result<UniqueFd> reopen_image_file(int directory, const std::string& name) noexc
 // descriptor is closed. Asks by closing a duplicate. It is no fsync: a crash of the machine can still lose the file.
 Result<void> check_written(int file) noexcept;
 
+// Makes `name` survive a crash of the machine.
+Result<void> sync_image_file(int directory, const std::string& name) noexcept;
+
 }  // namespace frazil::page

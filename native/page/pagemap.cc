@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "page/image_file.h"
+#include "page/pagemap_reader.h"
 #include "sys/full_io.h"
 
 namespace frazil::page {
@@ -17,12 +16,8 @@ namespace {
 // criu/include/magic.h.
 constexpr uint32_t kCommonMagic = 0x54564319;
 constexpr uint32_t kPagemapMagic = 0x56084025;
-// An entry is at most five varints with their tags; anything longer is not a pagemap.
-constexpr uint32_t kMaxEntryBytes = 64;
 // A pagemap of one entry per page of 1 TiB is 5 GiB; beyond this the file is refused rather than read.
 constexpr uint64_t kMaxFileBytes = uint64_t{8} << 30;
-// Read in pieces: what is kept then follows from entries that are really there, not from the length that a sparse file claims.
-constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr size_t kWriteBytes = size_t{1} << 20;
 constexpr uint64_t kMaxAddress = uint64_t{1} << 62;
 // Field 2 is a uint32; a longer run is cut in two, so that CRIU 4.1, which knows only that field, can restore.
@@ -51,77 +46,9 @@ void put_entry(std::string& out, const PagemapEntry& entry) {
   out += body;
 }
 
-class Source {
- public:
-  explicit Source(int file) noexcept : file_(file) {}
-
-  // False at the end of the file and when it cannot be read: see error().
-  bool take(void* to, size_t bytes) noexcept {
-    for (auto at = static_cast<uint8_t*>(to); bytes > 0;) {
-      if (from_ == until_ && !refill()) return false;
-      const size_t n = std::min(bytes, until_ - from_);
-      std::memcpy(at, buffer_.data() + from_, n);
-      from_ += n;
-      at += n;
-      bytes -= n;
-    }
-    return true;
-  }
-  bool at_end() noexcept { return from_ == until_ && !refill(); }
-  std::optional<SysError> error() const noexcept { return error_; }
-
- private:
-  bool refill() noexcept {
-    const auto got = error_ ? Result<size_t>(size_t{0}) : read_full(file_, buffer_.data(), buffer_.size());
-    if (!got.ok()) error_ = got.error();
-    from_ = 0;
-    until_ = got.ok() ? got.value() : 0;
-    return until_ > 0;
-  }
-
-  int file_;
-  size_t from_ = 0;
-  size_t until_ = 0;
-  std::optional<SysError> error_;
-  std::array<uint8_t, kReadBytes> buffer_;
-};
-
-struct Cursor {
-  const uint8_t* at;
-  const uint8_t* end;
-};
-
-bool take_varint(Cursor& cursor, uint64_t* value) {
-  *value = 0;
-  for (unsigned shift = 0; shift < 64 && cursor.at < cursor.end; shift += 7) {
-    const uint8_t byte = *cursor.at++;
-    *value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) return true;
-  }
-  return false;
-}
-
-constexpr size_t kFields = 6;
-using Fields = std::array<std::optional<uint64_t>, kFields>;
-
-// One message and the length in front of it. Varint fields only: pagemap messages have no others. Such that are new to us are
-// skipped.
-bool take_fields(Source& source, Fields* fields) {
-  uint32_t length;
-  uint8_t body[kMaxEntryBytes];
-  if (!source.take(&length, sizeof length) || length > sizeof body || !source.take(body, length)) return false;
-  for (Cursor cursor{body, body + length}; cursor.at < cursor.end;) {
-    uint64_t key;
-    uint64_t value;
-    if (!take_varint(cursor, &key) || (key & 7) != 0 || !take_varint(cursor, &value)) return false;
-    if (key >> 3 < kFields) (*fields)[key >> 3] = value;
-  }
-  return true;
-}
-
 // criu/pagemap.c init_compat_pagemap_entry(): in_parent before there were flags; no flags at all means present, flags of 0 do not.
 // Nothing when a required field is missing.
-std::optional<PagemapEntry> from_fields(const Fields& fields) {
+std::optional<PagemapEntry> from_fields(const PagemapFields& fields) {
   if (!fields[1] || (!fields[2] && !fields[5])) return {};
   auto flags = static_cast<uint32_t>(fields[4].value_or(0));
   if (fields[3].value_or(0) != 0) {
@@ -137,26 +64,26 @@ bool is_sound(const PagemapEntry& entry, uint64_t previous_end) {
          entry.pages <= kMaxAddress / kPageSize;
 }
 
-bool take_head(Source& source, Pagemap* map) {
-  uint32_t magic[2];
-  Fields head;
-  if (!source.take(magic, sizeof magic) || magic[0] != kCommonMagic || magic[1] != kPagemapMagic) return false;
-  if (!take_fields(source, &head) || !head[1] || *head[1] > UINT32_MAX) return false;
-  map->pages_id = static_cast<uint32_t>(*head[1]);
-  return true;
-}
-
-bool take_entries(Source& source, Pagemap* map) {
-  for (uint64_t previous_end = 0; !source.at_end();) {
-    Fields fields;
-    if (!take_fields(source, &fields)) return false;
+bool take_entries(PagemapReader& reader, Pagemap* map, std::optional<ImageFault>* fault) {
+  PagemapFields fields;
+  for (uint64_t previous_end = 0; reader.next(&fields);) {
     const auto entry = from_fields(fields);
-    if (!entry || !is_sound(*entry, previous_end)) return false;
+    if (!entry)
+      *fault = ImageFault{.flaw = Flaw::malformed, .offset = reader.offset()};
+    else if (!is_sound(*entry, previous_end))
+      *fault = ImageFault{.flaw = Flaw::not_sorted, .offset = reader.offset(), .vaddr = entry->vaddr};
+    if (*fault) return false;
     previous_end = entry->end();
     // CRIU 4.1 reads what 4.2 wrote as entries of no pages, and may so have copied them.
     if (entry->pages > 0) map->entries.push_back(*entry);
   }
-  return true;
+  *fault = reader.fault();
+  return !*fault;
+}
+
+SysError to_error(const ImageFault& fault) {
+  if (fault.flaw == Flaw::system) return fault.error;
+  return {fault.flaw == Flaw::newer ? ENOTSUP : EBADMSG, "read"};
 }
 
 }  // namespace
@@ -187,8 +114,8 @@ bool PagemapWriter::append(const PagemapEntry& entry) {
   return true;
 }
 
-Result<void> PagemapWriter::write(int directory, const ImageId& id) const noexcept {
-  auto file = create_image_file(directory, pagemap_name(id), O_WRONLY);
+Result<void> PagemapWriter::write(int directory, const std::string& name) const noexcept {
+  auto file = create_image_file(directory, name, O_WRONLY);
   if (!file.ok()) return file.error();
   std::string out;
   put_u32(out, kCommonMagic);
@@ -208,23 +135,58 @@ Result<void> PagemapWriter::write(int directory, const ImageId& id) const noexce
 }
 
 Result<Pagemap> read_pagemap(int directory, const std::string& name) noexcept {
+  ImageFault fault;
+  auto map = read_pagemap(directory, name, &fault);
+  if (!map) return to_error(fault);
+  return std::move(*map);
+}
+
+std::optional<Pagemap> read_pagemap(int directory, const std::string& name, ImageFault* fault) noexcept {
+  auto file = open_pagemap(directory, name);
+  std::optional<Pagemap> map;
+  if (file.ok())
+    map = read_pagemap(file.value().get(), fault);
+  else
+    *fault =
+        ImageFault{.flaw = file.error().number == EBADMSG ? Flaw::not_a_pagemap : Flaw::system, .error = file.error()};
+  if (!map) fault->name = name;
+  return map;
+}
+
+Result<UniqueFd> open_pagemap(int directory, const std::string& name) noexcept {
   // Not a fifo that nobody writes to: opening one would block.
-  const UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return SysError{errno, "openat"};
   struct stat status;
   if (::fstat(file.get(), &status) == -1) return SysError{errno, "fstat"};
   if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) > kMaxFileBytes)
     return SysError{EBADMSG, "read"};
-  return read_pagemap(file.get());
+  return file;
+}
+
+std::optional<Pagemap> read_pagemap(int file, ImageFault* fault) noexcept {
+  PagemapReader reader(file);
+  PagemapFields head;
+  std::optional<ImageFault> found;
+  Pagemap map;
+  if (!reader.head(&head))
+    found = reader.fault();
+  else if (!head[1] || *head[1] > UINT32_MAX)
+    found = ImageFault{.flaw = Flaw::malformed, .offset = reader.offset()};
+  if (!found) {
+    map.pages_id = static_cast<uint32_t>(*head[1]);
+    (void)take_entries(reader, &map, &found);
+  }
+  if (!found) return map;
+  *fault = *found;
+  return {};
 }
 
 Result<Pagemap> read_pagemap(int file) noexcept {
-  Source source(file);
-  Pagemap map;
-  const bool sound = take_head(source, &map) && take_entries(source, &map);
-  if (const auto error = source.error()) return *error;
-  if (!sound) return SysError{EBADMSG, "read"};
-  return map;
+  ImageFault fault;
+  auto map = read_pagemap(file, &fault);
+  if (!map) return to_error(fault);
+  return std::move(*map);
 }
 
 }  // namespace frazil::page

@@ -1,42 +1,15 @@
 #include "page/parent_chain.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "page/levels.h"
 #include "sys/retry.h"
 
 namespace frazil::page {
 namespace {
-
-// A chain of hourly increments over months.
-constexpr size_t kMaxLevels = 4096;
-constexpr const char* kLink = "parent";
-
-struct Identity {
-  dev_t device;
-  ino_t inode;
-  bool operator==(const Identity&) const = default;
-};
-
-Result<Identity> identify(int directory) noexcept {
-  struct stat status;
-  if (::fstat(directory, &status) == -1) return SysError{errno, "fstat"};
-  return Identity{status.st_dev, status.st_ino};
-}
-
-// The level below, or an empty one at the end of the chain. A link that leads nowhere is a broken chain, not its end.
-Result<UniqueFd> open_below(int directory) noexcept {
-  UniqueFd below(::openat(directory, kLink, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (below) return below;
-  const int number = errno;
-  struct stat link;
-  const bool absent = ::fstatat(directory, kLink, &link, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT;
-  if (absent) return UniqueFd();
-  return SysError{number, "openat"};
-}
 
 // The first entry that ends after `vaddr`.
 size_t first_touching(const std::vector<PagemapEntry>& entries, uint64_t vaddr) {
@@ -48,19 +21,10 @@ size_t first_touching(const std::vector<PagemapEntry>& entries, uint64_t vaddr) 
 }  // namespace
 
 Result<ParentChain> ParentChain::open(UniqueFd nearest) noexcept {
+  auto levels = open_levels(std::move(nearest));
+  if (!levels.ok()) return levels.error();
   ParentChain chain;
-  std::vector<Identity> seen;
-  while (nearest) {
-    const auto identity = identify(nearest.get());
-    if (!identity.ok()) return identity.error();
-    const bool again = std::find(seen.begin(), seen.end(), identity.value()) != seen.end();
-    if (again || seen.size() == kMaxLevels) return SysError{ELOOP, "openat"};
-    seen.push_back(identity.value());
-    auto below = open_below(nearest.get());
-    if (!below.ok()) return below.error();
-    chain.levels_.push_back(std::move(nearest));
-    nearest = std::move(below).value();
-  }
+  chain.levels_ = std::move(levels).value();
   return chain;
 }
 

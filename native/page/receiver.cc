@@ -17,7 +17,7 @@ constexpr size_t kMaxOpenImages = 128;
 
 // The pagemap is what is wrong, not the machine.
 bool is_broken(SysError error) noexcept {
-  return error.number == EBADMSG || error.number == ENOENT || error.number == ELOOP;
+  return error.number == EBADMSG || error.number == ENOTSUP || error.number == ENOENT || error.number == ELOOP;
 }
 
 }  // namespace

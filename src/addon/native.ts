@@ -180,12 +180,124 @@ export interface BadImage {
   readonly actualBytes?: number;
 }
 
+/** What is wrong with an image; native/page/image_fault.h says what each flaw means and which of the numbers it uses. */
+export interface ImageFault {
+  readonly flaw:
+    | 'system'
+    | 'not-a-pagemap'
+    | 'truncated'
+    | 'malformed'
+    | 'newer'
+    | 'not-sorted'
+    | 'pages-missing'
+    | 'pages-short'
+    | 'hole-unfilled';
+  readonly errno: number;
+  readonly syscall: string;
+  /** 0 is the images directory itself, 1 its parent. */
+  readonly level: number;
+  /** The file in that directory; "parent" for the link. */
+  readonly name: string;
+  readonly offset: number;
+  readonly vaddr: bigint;
+  readonly pages: number;
+  readonly wanted: number;
+  readonly found: number;
+}
+
+export interface ChainCounters {
+  readonly images: number;
+  readonly runs: number;
+  /** With bytes, wherever they lie. */
+  readonly pages: number;
+  /** Of these, in a parent. */
+  readonly parentPages: number;
+  readonly deduplicatedPages: number;
+}
+
+/** `depth` counts the levels that could be opened, the images directory itself included. */
+export interface ChainOutcome extends ChainCounters {
+  readonly fault?: ImageFault;
+  readonly depth: number;
+}
+
+export interface SquashCounters {
+  readonly images: number;
+  readonly pages: number;
+  readonly parentPages: number;
+  readonly bytesCopied: number;
+  readonly bytesTotal: number;
+}
+
+export interface NativeSearchOptions {
+  readonly directory: Fd;
+  /** Pagemaps in it. */
+  readonly names: readonly string[];
+  /** Each of 1 to 65536 bytes. */
+  readonly patterns: readonly Uint8Array[];
+  readonly limit: number;
+  /** Bytes around a match, at most 4096 either side. */
+  readonly context: number;
+  readonly threads: number;
+}
+
+export interface NativeMatch {
+  /** Index in `names`. */
+  readonly image: number;
+  /** Index in `patterns`. */
+  readonly pattern: number;
+  readonly vaddr: bigint;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+export interface SearchCounters {
+  readonly bytes: number;
+  readonly bytesTotal: number;
+  readonly matches: number;
+}
+
+export interface DiffCounters {
+  readonly pages: number;
+  readonly bytesRead: number;
+}
+
 export interface Native {
   readonly Fd: NativeFdClass;
 
   readonly PageSink: new (options: NativePageSinkOptions) => NativePageSink;
   /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */
   verifyPages(directory: Fd, names: readonly string[]): NativeJob<BadImage | undefined>;
+  /** The pagemap `image` as crit prints it, into `out`. */
+  printPagemap(image: Fd, out: Fd, pretty: boolean): NativeJob<{ readonly fault?: ImageFault }>;
+  /** All faults of `names`, at most `limit`; `fault` when the chain itself could not be opened. */
+  verifyChain(
+    directory: Fd,
+    names: readonly string[],
+    limit: number,
+  ): NativeJob<ChainOutcome & { readonly faults: readonly ImageFault[] }>;
+  dedupChain(directory: Fd, names: readonly string[]): NativeJob<ChainOutcome>;
+  /** Into `to`, which holds no images. */
+  squashImages(
+    directory: Fd,
+    names: readonly string[],
+    to: Fd,
+  ): NativeJob<{ readonly fault?: ImageFault; readonly depth: number }, SquashCounters>;
+  searchMemory(
+    options: NativeSearchOptions,
+  ): NativeJob<
+    { readonly fault?: ImageFault; readonly truncated: boolean; readonly matches: readonly NativeMatch[] },
+    SearchCounters
+  >;
+  /** `images`: for each name its runs, three little-endian u64 each: address, pages, change. `side`: whose the fault is. */
+  diffImages(
+    first: Fd,
+    second: Fd,
+    names: readonly string[],
+  ): NativeJob<
+    { readonly fault?: ImageFault; readonly side?: 0 | 1; readonly images?: readonly Uint8Array[] },
+    DiffCounters
+  >;
   /** The root of a tmpfs mounted nowhere; EPERM without CAP_SYS_ADMIN. */
   privateTmpfs(): Fd;
 

@@ -47,4 +47,10 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'pidfdGetfd',
   'tcpInRepair',
   'tcpEndRepair',
+  'printPagemap',
+  'verifyChain',
+  'dedupChain',
+  'squashImages',
+  'searchMemory',
+  'diffImages',
 ];

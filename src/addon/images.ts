@@ -1,0 +1,68 @@
+// What native/page knows of finished images: chains verified, squashed and deduplicated, memory searched and compared. A fault of the
+// images is in the value; src/images makes the error of it.
+
+import type { Fd } from './fd.js';
+import { type Job, type JobOptions, runJob } from './job.js';
+import { native } from './load.js';
+import type {
+  ChainOutcome,
+  DiffCounters,
+  ImageFault,
+  NativeMatch,
+  NativeSearchOptions,
+  SearchCounters,
+  SquashCounters,
+} from './native.js';
+
+export type { ChainOutcome, DiffCounters, ImageFault, NativeMatch, SearchCounters, SquashCounters } from './native.js';
+
+/** Prints the pagemap `image` as crit does, into `out`. A fault leaves the text cut off. */
+export function printPagemap(
+  image: Fd,
+  out: Fd,
+  { pretty, ...options }: JobOptions & { readonly pretty: boolean },
+): Job<{ readonly fault?: ImageFault }> {
+  return runJob('print the pagemap', options, () => native().printPagemap(image, out, pretty));
+}
+
+/** All faults of the pagemaps `names`, at most `limit`. */
+export function checkChain(
+  directory: Fd,
+  names: readonly string[],
+  { limit, ...options }: JobOptions & { readonly limit: number },
+): Job<ChainOutcome & { readonly faults: readonly ImageFault[] }> {
+  return runJob('verify the chain', options, () => native().verifyChain(directory, names, limit));
+}
+
+/** Frees in all ancestors what `directory` has itself. */
+export function dedupChain(directory: Fd, names: readonly string[], options: JobOptions = {}): Job<ChainOutcome> {
+  return runJob('deduplicate the chain', options, () => native().dedupChain(directory, names));
+}
+
+/** Writes pagemaps and pages that need no parent into `to`, and syncs them. */
+export function squashImages(
+  directory: Fd,
+  names: readonly string[],
+  { to, ...options }: JobOptions & { readonly to: Fd },
+): Job<{ readonly fault?: ImageFault; readonly depth: number }, SquashCounters> {
+  return runJob('squash the chain', options, () => native().squashImages(directory, names, to));
+}
+
+export function searchImages({
+  signal,
+  ...options
+}: JobOptions & NativeSearchOptions): Job<
+  { readonly fault?: ImageFault; readonly truncated: boolean; readonly matches: readonly NativeMatch[] },
+  SearchCounters
+> {
+  return runJob('search the memory', { signal }, () => native().searchMemory(options));
+}
+
+/** `images`: for each name its runs, three little-endian u64 each: address, pages, change (native/page/page_diff.h). */
+export function diffImages(
+  [first, second]: readonly [Fd, Fd],
+  names: readonly string[],
+  options: JobOptions = {},
+): Job<{ readonly fault?: ImageFault; readonly side?: 0 | 1; readonly images?: readonly Uint8Array[] }, DiffCounters> {
+  return runJob('compare the checkpoints', options, () => native().diffImages(first, second, names));
+}
