@@ -39,6 +39,26 @@ async function expectSameBytes(image: string, json: string, scratch: string): Pr
   expect({ image, bytes: readFileSync(to, 'hex') }).toEqual({ image, bytes: readFileSync(image, 'hex') });
 }
 
+/**
+ * crit gives up at a zombie (fds, mems, rss) and at a pagemap of CRIU before 4.2 (rss); what it had said by then is what we say too.
+ */
+async function expectSameExploration(images: string): Promise<void> {
+  const lines = ['ps', 'fds', 'mems', 'rss'].map((what) => ['x', images, what]);
+  const theirs = await runCrit(lines);
+  for (const [i, line] of lines.entries()) {
+    const { status, stdout, stderr } = theirs[i] ?? { status: -1, stdout: '', stderr: '' };
+    const ours = await runCli(['images', ...line]);
+    if (status !== 0) expect(stderr).toMatch(/^(FileNotFoundError: .*(ids|mm)-\d+\.img|KeyError: 'nr_pages')/);
+    const same = status === 0 ? ours.stdout : ours.stdout.slice(0, stdout.length);
+    expect({ line, status: ours.status, stdout: same, stderr: ours.stderr }).toEqual({
+      line,
+      status: 0,
+      stdout,
+      stderr: '',
+    });
+  }
+}
+
 describe.each(CRIUS)('with criu $name', (criu) => {
   for (const { title, needs, make } of CHECKPOINTED)
     testWith(
@@ -51,6 +71,7 @@ describe.each(CRIUS)('with criu $name', (criu) => {
           .filter((name) => !RAW.test(name))
           .map((name) => join(images, name));
         expect(paths.length).toBeGreaterThan(10);
+        await expectSameExploration(images);
         const lines = paths.flatMap(decodeLines);
         const texts = await expectSameText(lines);
         for (const [i, [verb, , path]] of lines.entries())

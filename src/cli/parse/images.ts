@@ -10,6 +10,7 @@ export interface ImagesRow {
 }
 
 const HELP = flag('help', 'Show this text', 'h');
+const JSON_OPTION = flag('json', 'One object on stdout (rss: one a line)');
 const PRETTY = flag('pretty', 'With indentation, flags as words, pointers in hexadecimal');
 const NOPL = flag('nopl', 'Sizes of payloads in place of their contents');
 
@@ -34,6 +35,15 @@ export const IMAGES_VERBS = {
     text: 'The same as decode --pretty',
     options: [NOPL, HELP],
   },
+  ps: explorer('ps', 'List the tasks of a checkpoint'),
+  fds: explorer('fds', 'List what the tasks of a checkpoint have open'),
+  mems: explorer('mems', 'List what the tasks of a checkpoint have mapped'),
+  rss: explorer('rss', 'List the pages in a checkpoint, and in which mappings they lie'),
+  x: {
+    usage: 'frazil images x DIR ps|fds|mems|rss [--json]',
+    text: 'The same as images ps DIR and so on, as crit has it',
+    options: [JSON_OPTION, HELP],
+  },
 } as const satisfies Record<string, ImagesRow>;
 
 export type ImagesVerb = keyof typeof IMAGES_VERBS;
@@ -46,6 +56,10 @@ export function imagesOptions(): readonly OwnOption[] {
 
 export function isImagesVerb(word: string): word is ImagesVerb {
   return Object.hasOwn(IMAGES_VERBS, word);
+}
+
+function explorer(verb: string, text: string): ImagesRow {
+  return { usage: `frazil images ${verb} DIR [--json]`, text, options: [JSON_OPTION, HELP] };
 }
 
 function flag(name: string, text: string, short?: string): OwnOption {

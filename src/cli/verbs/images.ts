@@ -5,6 +5,7 @@ import { IMAGES_VERBS, type ImagesRow, type ImagesVerb, isImagesVerb } from '../
 import { nearest } from '../parse/nearest.js';
 import type { Settings } from '../parse/settings.js';
 import { UsageError } from '../usage-error.js';
+import type { Explorer } from './images/explore.js';
 
 /** Resolves with the exit status. */
 export type RunImagesVerb = (invocation: OwnInvocation, context: Context) => Promise<number>;
@@ -14,6 +15,11 @@ const RUN: Readonly<Record<ImagesVerb, () => Promise<RunImagesVerb>>> = {
   show: async () => (await import('./images/decode.js')).runShow,
   encode: async () => (await import('./images/encode.js')).runEncode,
   info: async () => (await import('./images/info.js')).runInfo,
+  ps: () => explorer('ps'),
+  fds: () => explorer('fds'),
+  mems: () => explorer('mems'),
+  rss: () => explorer('rss'),
+  x: async () => (await import('./images/explore.js')).runX,
 };
 
 export async function runImages({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
@@ -23,6 +29,10 @@ export async function runImages({ settings, operands }: OwnInvocation, context: 
   refuseForeign(word, settings);
   const run = await RUN[word]();
   return run({ settings, operands: rest }, context);
+}
+
+async function explorer(verb: Explorer): Promise<RunImagesVerb> {
+  return (await import('./images/explore.js')).runExplorer(verb);
 }
 
 function unknownVerb(word: string): string {
