@@ -16,6 +16,8 @@ void define_pages(Napi::Env env, Napi::Object exports);
 void define_verify(Napi::Env env, Napi::Object exports);
 void define_chain(Napi::Env env, Napi::Object exports);
 void define_memory(Napi::Env env, Napi::Object exports);
+void define_beneath(Napi::Env env, Napi::Object exports);
+void define_streams(Napi::Env env, Napi::Object exports);
 // Only with FRAZIL_TESTS: native/test/count_job.cc.
 void define_tests(Napi::Env env, Napi::Object exports);
 

@@ -24,6 +24,8 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_verify(env, exports);
   define_chain(env, exports);
   define_memory(env, exports);
+  define_beneath(env, exports);
+  define_streams(env, exports);
 #ifdef FRAZIL_TESTS
   define_tests(env, exports);
 #endif

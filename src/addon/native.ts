@@ -260,6 +260,41 @@ export interface SearchCounters {
 export interface DiffCounters {
   readonly pages: number;
   readonly bytesRead: number;
+/** Of a copy: `bytesUser` are those that entered our memory. Of a filter: `bytes` went in, `bytesUser` came out. */
+export interface StreamCounters {
+  readonly bytes: number;
+  readonly bytesUser: number;
+}
+
+export interface NativeCopy {
+  readonly from: Fd;
+  /** Written at its own position. Absent: the bytes are only read. */
+  readonly to?: Fd;
+  /** Absent: `from` is read at its own position. */
+  readonly fromOffset?: number;
+  /** Absent: to the end. */
+  readonly bytes?: number;
+  readonly sha256?: boolean;
+  /** Stretches of zeros become holes of `to`, a regular file. */
+  readonly holes?: boolean;
+}
+
+export interface CopiedBytes {
+  /** Fewer than asked for only when `from` ended. */
+  readonly bytes: number;
+  readonly sha256?: Uint8Array;
+}
+
+/** EBADMSG: damaged. ENODATA: it ends in the middle. EPIPE: nobody reads `to`. ELIBACC: a library is missing. */
+export interface NativeFilter {
+  readonly kind: 'un-zstd' | 'un-lz4' | 'un-gzip' | 'age' | 'un-age';
+  readonly from: Fd;
+  /** Consumed, and closed when the job ends. */
+  readonly to: Fd;
+  /** What was read from `from` already. */
+  readonly prefix?: Uint8Array;
+  /** 32 bytes, for age. */
+  readonly key?: Uint8Array;
 }
 
 export interface Native {
@@ -298,6 +333,16 @@ export interface Native {
     { readonly fault?: ImageFault; readonly side?: 0 | 1; readonly images?: readonly Uint8Array[] },
     DiffCounters
   >;
+  /** Below `root`, over no link: ELOOP, and not out of it: EXDEV. 'create' is O_EXCL, 0600. */
+  openBeneath(root: Fd, path: string, how: 'read' | 'create' | 'folder'): Fd;
+  /** 0700. EEXIST when something has the name. */
+  mkdirBeneath(root: Fd, path: string): void;
+  symlinkBeneath(root: Fd, path: string, target: string): void;
+
+  copyBytes(options: NativeCopy): NativeJob<CopiedBytes, StreamCounters>;
+  /** At most 64 MiB; fewer than asked for only at the end. */
+  readBytes(from: Fd, bytes: number): NativeJob<Uint8Array>;
+  filterStream(options: NativeFilter): NativeJob<StreamCounters, StreamCounters>;
   /** The root of a tmpfs mounted nowhere; EPERM without CAP_SYS_ADMIN. */
   privateTmpfs(): Fd;
 

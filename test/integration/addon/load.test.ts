@@ -53,4 +53,10 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'squashImages',
   'searchMemory',
   'diffImages',
+  'openBeneath',
+  'mkdirBeneath',
+  'symlinkBeneath',
+  'copyBytes',
+  'readBytes',
+  'filterStream',
 ];
