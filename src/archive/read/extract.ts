@@ -1,0 +1,74 @@
+// An archive as a folder: put together beside its place, and there only when all of it was read and found right.
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type Operation, operation } from '../../criu/operation.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { openDirectory } from '../../images/staging.js';
+import type { Archive } from '../archive.js';
+import { unpackInto } from './unpack.js';
+import { type ArchiveSummary, type WalkProgress, walk } from './walk.js';
+
+export interface ExtractReport extends ArchiveSummary {
+  readonly directory: string;
+  readonly files: number;
+}
+
+export interface ExtractCall {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Extracts everything into `directory`, which does not exist or is empty, all of it 0600 and 0700. Rejects with ARCHIVE_CORRUPT,
+ * ARCHIVE_LOCKED, ARCHIVE_UNTRUSTED, FEATURE_MISSING, IO or ABORTED; then nothing of it is left.
+ */
+export function extract(
+  archive: Archive,
+  directory: string,
+  call: ExtractCall = {},
+): Operation<WalkProgress, ExtractReport> {
+  if (directory === '') throw new TypeError('Cannot extract into "": the path is empty');
+  const place = resolve(directory);
+  return operation(call.signal, async ({ signal, emit }) => {
+    await assertFree(place);
+    const staged = join(dirname(place), `.${basename(place)}.frazil-${randomBytes(6).toString('hex')}`);
+    await mkdir(staged, { mode: 0o700 }).catch(io(`Cannot make a folder beside "${place}"`, staged));
+    try {
+      const found = await unpackAll(archive, staged, { signal, report: emit });
+      await rename(staged, place).catch(io(`Cannot put the extracted files at "${place}"`, place));
+      return { ...found, directory: place };
+    } finally {
+      await rm(staged, { recursive: true, force: true });
+    }
+  });
+}
+
+async function unpackAll(
+  archive: Archive,
+  staged: string,
+  options: { readonly signal: AbortSignal; readonly report: (progress: WalkProgress) => void },
+): Promise<Omit<ExtractReport, 'directory'>> {
+  using root = await openDirectory(staged, 'itself');
+  const unpacking = unpackInto(root, archive.name);
+  const summary = await walk(archive, { ...options, visit: unpacking.visit });
+  unpacking.finish();
+  return { ...summary, files: unpacking.files };
+}
+
+async function assertFree(place: string): Promise<void> {
+  const there = await readdir(place).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    return io(`Cannot extract into "${place}"`, place)(cause);
+  });
+  if (there.length === 0) return;
+  const message = `Cannot extract into "${place}": it is not empty. Name a folder that does not exist`;
+  throw new CheckpointError('IO', message, { path: place, errno: 'ENOTEMPTY' });
+}
+
+function io(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
+  return (cause) => {
+    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
+    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
+  };
+}
