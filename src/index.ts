@@ -1,5 +1,11 @@
 // The public API: exports only.
 
+export { type Archive, archive, type ReadOptions } from './archive/archive.js';
+export { extractArchive, listArchive, type ReadCall, verifyArchive } from './archive/lazily.js';
+export type { FoundProfile } from './archive/profiles.js';
+export type { ExtractReport } from './archive/read/extract.js';
+export type { SeenMember, SignedBy } from './archive/read/ledger.js';
+export type { ArchiveSummary, WalkProgress } from './archive/read/walk.js';
 export type { AskOptions, CheckCall, CpuinfoCall, Features, Version } from './criu/ask.js';
 export type { DoctorOptions, DoctorReport } from './criu/doctor/doctor.js';
 export { type CaptureReport, type DumpCall, dump } from './criu/dump.js';

@@ -260,6 +260,8 @@ export interface SearchCounters {
 export interface DiffCounters {
   readonly pages: number;
   readonly bytesRead: number;
+}
+
 /** Of a copy: `bytesUser` are those that entered our memory. Of a filter: `bytes` went in, `bytesUser` came out. */
 export interface StreamCounters {
   readonly bytes: number;

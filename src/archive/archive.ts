@@ -18,12 +18,16 @@ export interface ReadOptions {
   readonly digests?: boolean;
 }
 
+/** A file; what is open already, such as 0 for standard input; or a Node stream. The last two are read once. */
+export type ArchiveOrigin =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'fd'; readonly fd: number }
+  | { readonly kind: 'stream'; readonly stream: Readable };
+
 export interface Archive {
   readonly kind: 'archive';
   /** A file, or a stream that is read once. */
-  readonly from:
-    | { readonly kind: 'file'; readonly path: string }
-    | { readonly kind: 'stream'; readonly stream: Readable };
+  readonly from: ArchiveOrigin;
   /** What messages call it. */
   readonly name: string;
   readonly identities: readonly KeyObject[];
@@ -41,9 +45,12 @@ const KEYS: ReadonlySet<string> = new Set([
   'digests',
 ] satisfies ReadonlyArray<keyof ReadOptions>);
 
-/** A checkpoint in one tar file, of any profile, compressed or not, to be read. Throws TypeError or RangeError for wrong options. */
-export function archive(from: string | Readable, options: ReadOptions = {}): Archive {
-  if (from === '') throw new TypeError('Cannot read the archive "": its path is empty');
+/**
+ * A checkpoint in one tar file, of any profile, compressed or not, to be read: a path, a Node stream, or an fd that stays the caller's.
+ * Throws TypeError or RangeError for wrong options.
+ */
+export function archive(from: string | Readable | { readonly fd: number }, options: ReadOptions = {}): Archive {
+  if (from === '') throw new TypeError('Cannot read an archive: its path is empty');
   const unknown = Object.keys(options).find((key) => !KEYS.has(key));
   if (unknown !== undefined) throw new TypeError(`Cannot read an archive: there is no option "${unknown}"`);
   const { identities = [], passphrase, requireSignature = [], requireEncryption = false, digests = true } = options;
@@ -51,12 +58,22 @@ export function archive(from: string | Readable, options: ReadOptions = {}): Arc
     throw new RangeError('Cannot demand a signature without looking at the digests: it signs those');
   return {
     kind: 'archive',
-    from: typeof from === 'string' ? { kind: 'file', path: from } : { kind: 'stream', stream: from },
-    name: typeof from === 'string' ? from : 'stream',
+    from: originOf(from),
+    name: typeof from === 'string' ? from : isStream(from) ? 'stream' : `fd ${from.fd}`,
     identities: identities.map(parseIdentity),
     passphrase,
     signers: requireSignature.map(parsePublicKey),
     encryption: requireEncryption,
     digests,
   };
+}
+
+function originOf(from: string | Readable | { readonly fd: number }): ArchiveOrigin {
+  if (typeof from === 'string') return { kind: 'file', path: from };
+  return isStream(from) ? { kind: 'stream', stream: from } : { kind: 'fd', fd: from.fd };
+}
+
+// A stream over a file has an fd, too.
+function isStream(from: Readable | { readonly fd: number }): from is Readable {
+  return 'pipe' in from;
 }

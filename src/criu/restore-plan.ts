@@ -7,12 +7,16 @@ import type { LazyOptions } from './lazy/options.js';
 
 /** The last point that CRIU has reached. */
 export interface RestoreProgress {
-  readonly phase: 'starting' | 'namespaces' | 'restoring' | 'resuming';
+  readonly phase: 'reading' | 'starting' | 'namespaces' | 'restoring' | 'resuming';
   readonly elapsedMs: number;
+  /** Of an archive's uncompressed stream, while it is read. */
+  readonly bytes?: number;
 }
 
 export interface RestorePlan {
   readonly imagesDir: string;
+  /** What messages call it, when that is not its path. */
+  readonly named?: string;
   readonly criu: string | undefined;
   readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
   readonly options: RestoreOptions;

@@ -1,6 +1,7 @@
 // The restore verb: a tree from an images directory, adopted as our child unless told otherwise. restoring.ts does it.
 
 import { resolve } from 'node:path';
+import type { Archive } from '../archive/archive.js';
 import { encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { Notification, Verdict } from '../rpc/session.js';
@@ -29,9 +30,10 @@ export interface RestoreCall extends RestoreOptions {
  *
  * Rejects with RESTORE_REFUSED (causes, log lines and remedy in `detail`), IMAGES_CORRUPT (no checkpoint there), CRIU_MISSING,
  * CRIU_DIED, IO or ABORTED. Then no task of the tree is left: an abort that comes when it runs already kills it. The images are
- * untouched, unless `autoDedup` uses them up.
+ * untouched, unless `autoDedup` uses them up. An archive is read and checked to its end before anything is restored, and may be refused
+ * with ARCHIVE_CORRUPT, ARCHIVE_LOCKED or ARCHIVE_UNTRUSTED; without `workDir`, the log of a failure lies in a folder of its own.
  */
-export function restore(source: ImagesDirectory, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
+export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
   const { criu, notify, signal, lazy, ...options } = call;
   const lazily = lazyOptions(lazy);
   // Adopted unless told otherwise: only a parent learns the exit status.
@@ -44,6 +46,10 @@ export function restore(source: ImagesDirectory, call: RestoreCall = {}): Operat
   encode(NO_FDS);
   return operation(signal, async (work) => {
     // Loaded when the first restore is asked for.
+    if (source.kind === 'archive') {
+      const { restoreArchive } = await import('./restore-archive.js');
+      return restoreArchive(source, { criu, notify, options, lazy: lazily, encode }, work);
+    }
     const { runRestore } = await import('./restoring.js');
     return runRestore({ imagesDir: resolve(source.path), criu, notify, options, lazy: lazily, encode }, work);
   });

@@ -162,7 +162,7 @@ interface FailedRestore {
 }
 
 async function failed({ plan, answer, work, logFile, stderr, rootEnded }: FailedRestore): Promise<unknown> {
-  const { imagesDir } = plan;
+  const imagesDir = plan.named ?? plan.imagesDir;
   if (answer.kind === 'served') {
     // The abort came when it ran already: it ends all the same, and as our child it is reaped.
     const tree = adoptTree({ pid: answer.pid, child: plan.options.restoreSibling !== false, terminal: undefined });
@@ -192,7 +192,10 @@ function rootDied(imagesDir: string, logFile: string): CheckpointError<'RESTORE_
   return new CheckpointError('RESTORE_REFUSED', message, { imagesDir, logFile, causes: [], logExcerpt: [] });
 }
 
-function aborted({ imagesDir }: RestorePlan, signal: AbortSignal): CheckpointError<'ABORTED'> {
+function aborted(
+  { imagesDir: path, named: imagesDir = path }: RestorePlan,
+  signal: AbortSignal,
+): CheckpointError<'ABORTED'> {
   const message = `Cannot finish the restore of "${imagesDir}": the caller aborted it. No task of the tree is left`;
   return new CheckpointError('ABORTED', message, { imagesDir }, { cause: signal.reason });
 }

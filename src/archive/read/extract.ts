@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { type Operation, operation } from '../../criu/operation.js';
+import { basename, dirname, join } from 'node:path';
+import type { Work } from '../../criu/operation.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { openDirectory } from '../../images/staging.js';
 import type { Archive } from '../archive.js';
@@ -15,33 +15,17 @@ export interface ExtractReport extends ArchiveSummary {
   readonly files: number;
 }
 
-export interface ExtractCall {
-  readonly signal?: AbortSignal;
-}
-
-/**
- * Extracts everything into `directory`, which does not exist or is empty, all of it 0600 and 0700. Rejects with ARCHIVE_CORRUPT,
- * ARCHIVE_LOCKED, ARCHIVE_UNTRUSTED, FEATURE_MISSING, IO or ABORTED; then nothing of it is left.
- */
-export function extract(
-  archive: Archive,
-  directory: string,
-  call: ExtractCall = {},
-): Operation<WalkProgress, ExtractReport> {
-  if (directory === '') throw new TypeError('Cannot extract into "": the path is empty');
-  const place = resolve(directory);
-  return operation(call.signal, async ({ signal, emit }) => {
-    await assertFree(place);
-    const staged = join(dirname(place), `.${basename(place)}.frazil-${randomBytes(6).toString('hex')}`);
-    await mkdir(staged, { mode: 0o700 }).catch(io(`Cannot make a folder beside "${place}"`, staged));
-    try {
-      const found = await unpackAll(archive, staged, { signal, report: emit });
-      await rename(staged, place).catch(io(`Cannot put the extracted files at "${place}"`, place));
-      return { ...found, directory: place };
-    } finally {
-      await rm(staged, { recursive: true, force: true });
-    }
-  });
+export async function runExtract(archive: Archive, place: string, work: Work<WalkProgress>): Promise<ExtractReport> {
+  await assertFree(place);
+  const staged = join(dirname(place), `.${basename(place)}.frazil-${randomBytes(6).toString('hex')}`);
+  await mkdir(staged, { mode: 0o700 }).catch(io(`Cannot make a folder beside "${place}"`, staged));
+  try {
+    const found = await unpackAll(archive, staged, { signal: work.signal, report: work.emit });
+    await rename(staged, place).catch(io(`Cannot put the extracted files at "${place}"`, place));
+    return { ...found, directory: place };
+  } finally {
+    await rm(staged, { recursive: true, force: true });
+  }
 }
 
 async function unpackAll(

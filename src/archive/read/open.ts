@@ -47,7 +47,7 @@ export async function openArchive(archive: Archive, signal: AbortSignal): Promis
   const layers = new Layers(archive, held, signal);
   const file = archive.from.kind === 'file' ? await openFile(archive.from.path) : undefined;
   const fileBytes = file === undefined ? undefined : await sizeOf(file);
-  const raw = held.use(file === undefined ? layers.feed(archive.from) : duplicate(file));
+  const raw = held.use(layers.raw(archive.from, file));
   // The copying jobs have duplicates; the stream of a plain file closes the handle itself.
   try {
     const peeled = await layers.peel(raw);
@@ -88,10 +88,10 @@ class Layers {
     this.#signal = signal;
   }
 
-  /** A pipe out of which comes what comes out of the Node stream. */
-  feed(from: Archive['from']): Fd {
-    const stream = from.kind === 'stream' ? from.stream : undefined;
-    if (stream === undefined) throw new TypeError('Cannot feed a file');
+  /** The file, the fd, or a pipe out of which comes what comes out of the Node stream. */
+  raw(from: Archive['from'], file: FileHandle | undefined): Fd {
+    if (from.kind !== 'stream') return Fd.duplicate(from.kind === 'fd' ? from.fd : (file?.fd ?? -1));
+    const { stream } = from;
     const { read, write } = pipe({ capacityBytes: PIPE_BYTES });
     this.#watch(pour(stream, write, this.#signal));
     this.#held.defer(() => {
@@ -232,10 +232,6 @@ async function openFile(path: string): Promise<FileHandle> {
 async function sizeOf(file: FileHandle): Promise<number | undefined> {
   const status = await file.stat();
   return status.isFile() ? status.size : undefined;
-}
-
-function duplicate(file: FileHandle): Fd {
-  return Fd.duplicate(file.fd);
 }
 
 function nothing(): undefined {

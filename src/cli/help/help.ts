@@ -18,6 +18,10 @@ const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly 
     text: 'Say what works on this host, and what would stop a dump of a tree',
   },
   explain: { usage: 'frazil explain FILE|DIRECTORY|- [--json]', text: "Say what CRIU's log means, and what to do" },
+  archive: {
+    usage: 'frazil archive list|verify|extract FILE|- [OPTIONS]',
+    text: 'Look into a checkpoint archive of any profile, check it, or unpack it',
+  },
   bench: {
     usage: 'frazil bench SCENARIO [OPTIONS] | --list',
     text: 'Measure Frazil and its peers side by side on this host',
@@ -41,7 +45,7 @@ const OPERATIONS: Partial<Record<CriuWord, Operation>> = {
 const USAGES: Partial<Record<CriuWord, string>> = {
   dump: 'frazil dump -t PID [-D DIR] [OPTIONS]',
   'pre-dump': 'frazil pre-dump -t PID [-D DIR] [OPTIONS]',
-  restore: 'frazil restore [-d] [-D DIR] [OPTIONS]',
+  restore: 'frazil restore [-d] [-D DIR | ARCHIVE|-] [OPTIONS]',
   cpuinfo: 'frazil cpuinfo dump|check [-D DIR] [OPTIONS]',
   'lazy-pages': 'frazil lazy-pages [-D DIR] [OPTIONS]',
 };

@@ -128,6 +128,8 @@ function tooMany(word: CriuWord, rest: readonly string[], occurrences: readonly 
   const execCmd = occurrences.some(({ option }) => option.sets === 'exec-cmd');
   if (execCmd && rest.length === 0) return '--exec-cmd requires a command after "--"';
   if (execCmd && word !== 'restore') return '--exec-cmd is for restore only';
+  // The archive to restore from.
+  if (word === 'restore' && rest.length === 1) return undefined;
   if (execCmd || word === 'cpuinfo' || word === 'swrk' || rest.length === 0) return undefined;
   return `${word} takes no operand, and was given ${rest.map((one) => `"${one}"`).join(', ')}`;
 }

@@ -18,6 +18,9 @@ function own(name: string, { text, argument = 'none', value, short }: About): Ow
 }
 
 const JSON_OPTION = own('json', { text: 'One object on stdout; everything for people goes to stderr' });
+const PROGRESS = own('progress', {
+  text: 'Show progress even when stderr is no terminal; with --json one line per event',
+});
 const QUIET = own('quiet', { text: 'No progress, no summary; errors only' });
 const CRIU = own('criu', {
   text: 'The CRIU to run; default: FRAZIL_CRIU, the private prefix, PATH',
@@ -26,10 +29,27 @@ const CRIU = own('criu', {
 });
 const HELP = own('help', { text: 'Show this text', short: 'h' });
 
+/** What is needed and demanded to read an archive. */
+const READING = [
+  own('identity', {
+    text: 'An age identity file that opens an encrypted archive; may be repeated',
+    argument: 'required',
+    value: 'FILE',
+  }),
+  own('passphrase-file', { text: 'A file with the passphrase of an archive', argument: 'required', value: 'FILE' }),
+  own('require-signature', {
+    text: 'Refuse an archive unless the ed25519 public key in this file has signed it; may be repeated: any of them',
+    argument: 'required',
+    value: 'FILE',
+  }),
+  own('require-encryption', { text: 'Refuse an archive that is not encrypted' }),
+  own('no-digests', { text: 'Do not compare the content of members with their digests' }),
+] as const;
+
 /** Beside CRIU's options, with every command of CRIU's. */
 export const OWN_OPTIONS: readonly OwnOption[] = [
   JSON_OPTION,
-  own('progress', { text: 'Show progress even when stderr is no terminal; with --json one line per event' }),
+  PROGRESS,
   QUIET,
   CRIU,
   own('absorb', {
@@ -38,6 +58,7 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
     value: 'MODE',
   }),
   own('sync', { text: 'On dump and pre-dump: end only when the images have reached the disk' }),
+  ...READING,
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 
@@ -52,6 +73,14 @@ const TREE = own('tree', {
 export const OWN_COMMANDS = {
   doctor: [TREE, JSON_OPTION, CRIU, QUIET, HELP],
   explain: [JSON_OPTION, HELP],
+  archive: [
+    own('directory', { text: 'extract: where to', argument: 'required', value: 'DIR', short: 'C' }),
+    ...READING,
+    JSON_OPTION,
+    PROGRESS,
+    QUIET,
+    HELP,
+  ],
   bench: [
     own('list', { text: 'Name the scenarios and peers' }),
     own('size', { text: 'Memory of the tree, such as 512M', argument: 'required', value: 'SIZE' }),

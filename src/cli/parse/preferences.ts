@@ -1,7 +1,7 @@
 // Frazil's own options, beside CRIU's.
 
 import type { Occurrence } from './getopt.js';
-import { lastValue, settle } from './settings.js';
+import { lastValue, type Settings, settle } from './settings.js';
 
 export interface Preferences {
   readonly json: boolean;
@@ -11,6 +11,16 @@ export interface Preferences {
   readonly criu?: string;
   readonly absorb?: Absorb;
   readonly session?: SessionKind;
+  readonly reading: ArchiveReading;
+}
+
+/** What is needed and demanded to read an archive, as files that hold it. */
+export interface ArchiveReading {
+  readonly identityFiles: readonly string[];
+  readonly passphraseFile?: string;
+  readonly signerFiles: readonly string[];
+  readonly requireEncryption: boolean;
+  readonly digests: boolean;
 }
 
 const ABSORB = ['always', 'never', 'auto'] as const;
@@ -31,9 +41,23 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     progress: settings.has('progress'),
     quiet: settings.has('quiet'),
     sync: settings.has('sync'),
+    reading: readingOf(settings),
     ...(criu === undefined ? {} : { criu }),
     ...(absorb === undefined ? {} : { absorb }),
     ...(kind === undefined ? {} : { session: oneOf('--session', kind, SESSIONS) }),
+  };
+}
+
+function readingOf(settings: Settings): ArchiveReading {
+  const files = (name: string): readonly string[] =>
+    (settings.get(name)?.values ?? []).filter((value) => value !== undefined);
+  const passphraseFile = lastValue(settings, 'passphrase-file');
+  return {
+    identityFiles: files('identity'),
+    signerFiles: files('require-signature'),
+    requireEncryption: settings.has('require-encryption'),
+    digests: !settings.has('no-digests'),
+    ...(passphraseFile === undefined ? {} : { passphraseFile }),
   };
 }
 

@@ -4,7 +4,7 @@ import { readConfiguration } from '../config.js';
 import type { Context, Invocation } from '../context.js';
 import type { CriuCommand } from '../parse/command-line.js';
 import { inconsistency } from '../parse/consistency.js';
-import { lastValue, type Settings, settle } from '../parse/settings.js';
+import { isOn, lastValue, type Settings, settle } from '../parse/settings.js';
 import { type Route, route } from '../route.js';
 import { UsageError } from '../usage-error.js';
 
@@ -19,6 +19,12 @@ export async function runCriu(command: CriuCommand, context: Context): Promise<n
   if (wrong !== undefined) throw new UsageError(wrong, command.word);
   const way = route(command.word, settings);
   if (isVerbose(settings, context)) sayWay(command, way, context);
+  const [archive] = command.word === 'restore' ? command.operands : [];
+  if (way.kind === 'criu' && archive !== undefined && !isOn(settings, 'exec-cmd'))
+    throw new UsageError(
+      `the archive "${archive}" can only be restored by Frazil, and ${way.because.join('; ')}`,
+      'restore',
+    );
   if (way.kind === 'criu') {
     const { handOver } = await import('../hand-over.js');
     return handOver(command, settings, context);

@@ -14,6 +14,8 @@ export async function runOwn(line: Extract<CommandLine, { kind: 'own' }>, contex
       return (await import('./explain.js')).runExplain(invocation, context);
     case 'images':
       return (await import('./images.js')).runImages(invocation, context);
+    case 'archive':
+      return (await import('./archive.js')).runArchive(invocation, context);
     default:
       return (await import('./bench.js')).runBenchCommand(invocation, context);
   }

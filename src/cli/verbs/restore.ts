@@ -14,6 +14,8 @@ import { follow } from '../follow.js';
 import { openLogFile } from '../log-file.js';
 import { restoreStatistics } from '../print/statistics.js';
 import { millis } from '../print/units.js';
+import { UsageError } from '../usage-error.js';
+import { namedArchive } from './archive-keys.js';
 import { type Directories, directories } from './directories.js';
 import { asked, collected, loggedAt, settling } from './shared.js';
 
@@ -22,7 +24,13 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
   const found = collected('restore', invocation, context);
   const { displayStats, ...options } = found.options;
   const { imagesDir, pidfile, restoreDetached } = found.arguments;
-  const place = await directories(imagesDir, options.workDir);
+  const [named] = invocation.command.operands;
+  if (named !== undefined && imagesDir !== undefined)
+    throw new UsageError('restore takes an archive or --images-dir, not both', 'restore');
+  const source = named === undefined ? undefined : await namedArchive(named, context.preferences.reading, 'restore');
+  // The log of a restore from an archive lies where the command was given, as CRIU's own without a work directory.
+  const lying = await directories(imagesDir, options.workDir);
+  const place: Directories = source === undefined ? lying : { ...lying, imagesDir: source.name };
   const log = await openLogFile({
     word: 'restore',
     workDir: place.workDir,
@@ -42,7 +50,7 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     restoreSibling: restoreDetached !== true,
   };
   try {
-    const run = settling('restore', () => restore(imagesDirectory(place.imagesDir), call));
+    const run = settling('restore', () => restore(source ?? imagesDirectory(place.imagesDir), call));
     const tree = await follow(run, context);
     await log.finish('done');
     const wallMs = Math.round(performance.now() - begun);

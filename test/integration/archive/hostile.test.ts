@@ -8,8 +8,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type Archive, archive } from '../../../src/archive/archive.js';
-import { extract } from '../../../src/archive/read/extract.js';
-import { verify } from '../../../src/archive/read/list.js';
+import { extractArchive, verifyArchive } from '../../../src/archive/lazily.js';
 import { block, checksummed, END, file, padded, pax, raw, record } from '../../helpers/tar-bytes.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { openFds } from '../addon/open-fds.js';
@@ -316,12 +315,12 @@ const WAYS: Readonly<Record<string, (bytes: Buffer, path: string) => Archive>> =
   'compressed, as a stream': (bytes) => archive(Readable.from([gzipSync(bytes)])),
 };
 
-describe.each(Object.entries(WAYS))('extract() of an archive %s', (_way, made) => {
+describe.each(Object.entries(WAYS))('extractArchive() of an archive %s', (_way, made) => {
   it.each(CASES)('refuses $what', async ({ bytes, says, member }) => {
     await using dir = tempDir();
     const before = openFds();
     const given = made(bytes, join(dir.path, 'a.tar'));
-    const failure = await extract(given, join(dir.path, 'out')).done.catch((reason: unknown) => reason);
+    const failure = await extractArchive(given, join(dir.path, 'out')).done.catch((reason: unknown) => reason);
     expect(failure).toMatchObject({ code: expect.stringMatching(/^(ARCHIVE_CORRUPT|IO)$/) });
     expect(String(failure)).toContain(says === 'cut short' && String(failure).includes('only') ? 'are free' : says);
     if (member !== undefined && String(failure).includes('ARCHIVE'))
@@ -333,13 +332,13 @@ describe.each(Object.entries(WAYS))('extract() of an archive %s', (_way, made) =
   });
 });
 
-describe('verify()', () => {
+describe('verifyArchive()', () => {
   it('refuses what is no archive at all, and says what it is', async () => {
     await using dir = tempDir();
     const path = join(dir.path, 'x');
     const said = async (bytes: Buffer): Promise<string> => {
       writeFileSync(path, bytes);
-      return verify(archive(path)).done.then(() => 'read', String);
+      return verifyArchive(archive(path)).done.then(() => 'read', String);
     };
     expect(await said(Buffer.alloc(0))).toContain('it is empty');
     expect(await said(Buffer.from('hello'))).toContain('it is no tar file');
@@ -358,7 +357,7 @@ describe('verify()', () => {
           : Buffer.from(Array.from({ length: 30_000 }, (_, i) => (i * i * 7) >> 3));
       const good = gzipSync(whole(file('checkpoint/pages-1.img', content)));
       for (let cut = 1; cut < good.length; cut += Math.ceil(good.length / 25)) {
-        const failure = await verify(archive(Readable.from([good.subarray(0, cut)]))).done.catch(
+        const failure = await verifyArchive(archive(Readable.from([good.subarray(0, cut)]))).done.catch(
           (reason: unknown) => reason,
         );
         expect(failure).toMatchObject({ code: 'ARCHIVE_CORRUPT' });
@@ -366,7 +365,7 @@ describe('verify()', () => {
       for (let at = 30; at < good.length; at += Math.ceil(good.length / 25)) {
         const changed = Buffer.from(good);
         changed[at] = (changed[at] ?? 0) ^ 0x40;
-        const failure = await verify(archive(Readable.from([changed]))).done.catch((reason: unknown) => reason);
+        const failure = await verifyArchive(archive(Readable.from([changed]))).done.catch((reason: unknown) => reason);
         expect(failure).toMatchObject({ code: 'ARCHIVE_CORRUPT' });
       }
     },
@@ -385,7 +384,7 @@ describe('verify()', () => {
         expect(format).toBe('ustar');
         continue;
       }
-      const { members } = await verify(archive(path)).done;
+      const { members } = await verifyArchive(archive(path)).done;
       expect(members.at(-1)).toMatchObject({ name: expect.stringContaining('longlong'), bytes: 7 });
     }
   });

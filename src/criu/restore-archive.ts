@@ -1,0 +1,35 @@
+// A restore whose images come out of an archive: staged where CRIU can read them, restored, and gone again when CRIU has answered.
+
+import { mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Archive } from '../archive/archive.js';
+import { stageImages } from '../archive/read/stage.js';
+import type { Work } from './operation.js';
+import type { RestorePlan, RestoreProgress } from './restore-plan.js';
+import { runRestore } from './restoring.js';
+import type { Tree } from './tree.js';
+
+export async function restoreArchive(
+  archive: Archive,
+  plan: Omit<RestorePlan, 'imagesDir' | 'named'>,
+  work: Work<RestoreProgress>,
+): Promise<Tree> {
+  const begun = performance.now();
+  await using staged = await stageImages(archive, {
+    signal: work.signal,
+    report: ({ bytes }) => work.emit({ phase: 'reading', bytes, elapsedMs: performance.now() - begun }),
+  });
+  // CRIU's log outlives the images when the restore fails: it says why.
+  const { workDir = await mkdtemp(join(tmpdir(), 'frazil-restore-')) } = plan.options;
+  const own = plan.options.workDir === undefined;
+  const options = { ...plan.options, workDir };
+  try {
+    const tree = await runRestore({ ...plan, options, imagesDir: staged.imagesDir, named: archive.name }, work);
+    if (own) await rm(workDir, { recursive: true, force: true });
+    return tree;
+  } finally {
+    // Unless there is something in it.
+    if (own) await rmdir(workDir).catch(() => {});
+  }
+}
