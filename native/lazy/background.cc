@@ -1,6 +1,7 @@
 #include "lazy/background.h"
 
 #include <algorithm>
+#include <chrono>
 #include <shared_mutex>
 
 namespace frazil::lazy {
@@ -38,7 +39,7 @@ void Background::operator()() noexcept {
   replay();
   while (const auto claim = next()) {
     fill(*claim);
-    release();
+    release(claim->range.pages);
   }
 }
 
@@ -121,6 +122,7 @@ std::optional<Background::Claim> Background::look() noexcept {
 
 // Long runs while nobody waits.
 uint64_t Background::chunk() const noexcept {
+  if (bytes_per_second_ > 0) return kShort;
   return now_ns() - board_.last_fault_ns.load(std::memory_order_relaxed) < kQuietNs ? kShort : kLong;
 }
 
@@ -133,8 +135,14 @@ void Background::fill(const Claim& claim) noexcept {
   filler_.retire_if_done(claim.space);
 }
 
-void Background::release() noexcept {
-  const std::lock_guard guard(mutex_);
+// With a rate: keeps the claim until the next may be taken.
+void Background::release(uint64_t pages) noexcept {
+  std::unique_lock held(mutex_);
+  if (bytes_per_second_ > 0) {
+    const uint64_t now = now_ns();
+    due_ns_ = std::max(due_ns_, now) + pages * kPageSize * 1'000'000'000 / bytes_per_second_;
+    (void)changed_.wait_for(held, std::chrono::nanoseconds(due_ns_ - now), [&] { return stopped_; });
+  }
   --busy_;
   changed_.notify_all();
 }

@@ -11,13 +11,14 @@ namespace frazil::lazy {
 class Background {
  public:
   Background(Spaces& spaces, Filler& filler, page::Source& source, Board& board, Verdict& verdict,
-             std::vector<OrderedRun> replay) noexcept
+             std::vector<OrderedRun> replay, uint64_t bytes_per_second) noexcept
       : spaces_(spaces),
         filler_(filler),
         source_(source),
         board_(board),
         verdict_(verdict),
-        replay_(std::move(replay)) {}
+        replay_(std::move(replay)),
+        bytes_per_second_(bytes_per_second) {}
 
   // A tree has been restored: there is more to fill.
   void tree_restored() noexcept;
@@ -40,7 +41,7 @@ class Background {
   std::optional<Claim> next() noexcept;
   std::optional<Claim> look() noexcept;
   void fill(const Claim& claim) noexcept;
-  void release() noexcept;
+  void release(uint64_t pages) noexcept;
   uint64_t chunk() const noexcept;
 
   Spaces& spaces_;
@@ -49,6 +50,7 @@ class Background {
   Board& board_;
   Verdict& verdict_;
   const std::vector<OrderedRun> replay_;
+  const uint64_t bytes_per_second_;  // 0: as fast as it goes
   std::atomic<size_t> replayed_{0};
 
   std::mutex mutex_;
@@ -56,7 +58,8 @@ class Background {
   bool begun_ = false;
   bool complete_ = false;
   bool stopped_ = false;
-  unsigned busy_ = 0;  // threads with a claim
+  unsigned busy_ = 0;    // threads with a claim
+  uint64_t due_ns_ = 0;  // when the rate allows the next
   // Where the search goes on: what lies behind is there or claimed.
   std::vector<SpacePtr> order_;
   uint64_t generation_ = ~uint64_t{0};

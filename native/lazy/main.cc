@@ -43,6 +43,8 @@ bool take(Arguments& arguments, std::string_view name, int value) noexcept {
     server.faulters = static_cast<unsigned>(value);
   else if (name == "fillers")
     server.fillers = static_cast<unsigned>(value);
+  else if (name == "kibps")
+    server.bytes_per_second = static_cast<uint64_t>(value) << 10;
   else if (name == "outlive")
     server.outlive = value != 0;
   else if (name == "board")

@@ -21,7 +21,7 @@ Server::Server(const ServerOptions& options, std::unique_ptr<page::Source> sourc
       listener_(std::move(listener)),
       events_(*spaces_, board, verdict_),
       filler_(*spaces_, events_, *backlog_, board, verdict_),
-      background_(*spaces_, filler_, *source_, board, verdict_, options.replay) {}
+      background_(*spaces_, filler_, *source_, board, verdict_, options.replay, options.bytes_per_second) {}
 
 Server::~Server() = default;
 

@@ -17,6 +17,7 @@ struct ServerOptions {
   unsigned trees = 1;
   unsigned faulters = 2;
   unsigned fillers = 2;
+  uint64_t bytes_per_second = 0;  // of the background; 0: as fast as it goes
   bool outlive = true;
   std::vector<OrderedRun> replay;
 };

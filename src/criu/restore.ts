@@ -56,11 +56,14 @@ export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {
 }
 
 const MAX_THREADS = 64;
+const MIN_RATE = 1024;
 
 function lazyOptions(lazy: boolean | LazyOptions | undefined): LazyOptions | undefined {
   if (lazy === undefined || lazy === false) return undefined;
   if (lazy === true) return {};
-  const { threads } = lazy;
+  const { threads, bytesPerSecond } = lazy;
+  if (bytesPerSecond !== undefined && !(bytesPerSecond >= MIN_RATE))
+    throw new RangeError(`Cannot use lazy.bytesPerSecond ${bytesPerSecond}: it must be at least ${MIN_RATE}`);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
     throw new RangeError(`Cannot use lazy.threads ${threads}: it must be a whole number from 1 to ${MAX_THREADS}`);
   return lazy;

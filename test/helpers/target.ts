@@ -19,6 +19,7 @@ const MARK = 'FRAZIL_TARGET';
 export type TargetName =
   | 'clean'
   | 'extents'
+  | 'faults'
   | 'memory'
   | 'dirtier'
   | 'tree'

@@ -14,6 +14,8 @@ export interface LazyOptions {
   readonly replay?: string;
   /** Threads that fill, and as many that answer faults; 1 to 64. Default: 2, no more than there are processors. */
   readonly threads?: number;
+  /** Slows the background down, to leave a disk or a network to others; faults are answered at once all the same. At least 1024. */
+  readonly bytesPerSecond?: number;
 }
 
 /** How long tasks waited for pages, from the moment that the service heard of it. Rounded up to a quarter of a power of two. */

@@ -43,6 +43,8 @@ export interface ServiceRequest {
 
 const ABORT = Buffer.from('a');
 const MAX_THREADS = 2;
+const KIBIBYTE = 1024;
+const MAX_KIBPS = 2 ** 31 - 1;
 
 /** Resolves when it listens. Throws IO, ADDON_MISSING, or LAZY_FAILED when it could not start. */
 export async function startLazyService(request: ServiceRequest): Promise<LazyService> {
@@ -60,7 +62,13 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
     ...files,
   ].map((one, i) => ({ ...one, as: i + FIRST_FD }));
   const threads = request.options.threads ?? Math.min(MAX_THREADS, availableParallelism());
-  const numbers = { faulters: threads, fillers: threads, outlive: request.options.outlive === false ? 0 : 1 };
+  const { bytesPerSecond = 0, outlive = true } = request.options;
+  const numbers = {
+    faulters: threads,
+    fillers: threads,
+    kibps: Math.min(Math.floor(bytesPerSecond / KIBIBYTE), MAX_KIBPS),
+    outlive: outlive ? 1 : 0,
+  };
   const argv = [
     'frazil-lazy',
     ...given.map(({ name, as }) => `${name}=${as}`),
