@@ -9,6 +9,7 @@
 #include "napi/call.h"
 #include "napi/fd.h"
 #include "napi/job.h"
+#include "sys/child_watch.h"
 #include "sys/pidfd.h"
 #include "sys/spawn.h"
 
@@ -42,13 +43,16 @@ std::optional<SpawnOptions> to_spawn_options(const Napi::Value& value) {
   if (!file) return std::nullopt;
   auto argv = to_strings(property(value, "argv"), "argv: an array of strings");
   if (!argv) return std::nullopt;
-  auto env = to_strings(property(value, "env"), "env: an array of NAME=value");
-  if (!env) return std::nullopt;
+  std::optional<std::vector<std::string>> env;
+  if (const Napi::Value given = property(value, "env"); !given.IsUndefined()) {
+    env = to_strings(given, "env: an array of NAME=value");
+    if (!env) return std::nullopt;
+  }
   auto fds = to_inherited(property(value, "fds"));
   if (!fds) return std::nullopt;
   const auto new_process_group = to_boolean(property(value, "newProcessGroup"), "newProcessGroup: a boolean");
   if (!new_process_group) return std::nullopt;
-  SpawnOptions options{std::move(*file), std::move(*argv), std::move(*env), std::move(*fds), {}, *new_process_group};
+  SpawnOptions options{std::move(*file), std::move(*argv), std::move(env), std::move(*fds), {}, *new_process_group};
   const Napi::Value cwd = property(value, "cwd");
   if (cwd.IsUndefined()) return options;
   auto path = to_string(cwd, "cwd: a path");
@@ -70,17 +74,17 @@ Napi::Value spawn(const Napi::CallbackInfo& info) {
 }
 
 // Reaps. The duplicate of the pidfd is closed on the job's thread, before the promise settles.
-class WaitChildJob final : public Job {
+class WaitChildJob : public Job {
  public:
   explicit WaitChildJob(UniqueFd pidfd) noexcept : pidfd_(std::move(pidfd)) {}
 
- private:
+ protected:
   void run(const Cancel& cancel) noexcept override {
     const UniqueFd pidfd = std::move(pidfd_);
     ended_ = wait_child(pidfd.get(), cancel);
   }
 
-  Result<Napi::Value> settle(Napi::Env env) override {
+  Result<Napi::Value> settle(Napi::Env env) final {
     if (!ended_.ok()) return ended_.error();
     Napi::Object view = Napi::Object::New(env);
     if (const auto* exited = std::get_if<Exited>(&ended_.value())) {
@@ -96,6 +100,31 @@ class WaitChildJob final : public Job {
 
   UniqueFd pidfd_;
   Result<ExitStatus> ended_ = ExitStatus(Exited{0});
+};
+
+// The same, and announces that the socket has something whenever it was armed. One thread for the child's whole life.
+class WatchChildJob final : public WaitChildJob {
+ public:
+  WatchChildJob(UniqueFd pidfd, std::shared_ptr<const ChildWatch> watch) noexcept
+      : WaitChildJob(std::move(pidfd)), watch_(std::move(watch)) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override {
+    // The set refers to our pidfd: it goes first.
+    const UniqueFd pidfd = std::move(pidfd_);
+    const std::shared_ptr<const ChildWatch> watch = std::move(watch_);
+    for (;;) {
+      const auto event = watch->wait(cancel);
+      if (event.ok() && event.value() == ChildWatch::Event::readable) {
+        announce();
+        continue;
+      }
+      ended_ = event.ok() ? wait_child(pidfd.get(), cancel) : Result<ExitStatus>(event.error());
+      return;
+    }
+  }
+
+  std::shared_ptr<const ChildWatch> watch_;
 };
 
 // Only watches: whose child it is does not matter.
@@ -123,6 +152,32 @@ Napi::Value start_wait(const Napi::CallbackInfo& info) {
   auto pidfd = Fd::duplicate(info[0]);
   if (!pidfd) return {};
   return Job::start(info.Env(), "frazil-wait", std::make_unique<WaitJob>(std::move(*pidfd)), info.Env().Undefined());
+}
+
+// Weak: once the child has ended there is nothing to arm, and no fd of the job is open.
+Napi::Function arm_of(Napi::Env env, std::weak_ptr<const ChildWatch> watch) {
+  return Napi::Function::New(env, [watch = std::move(watch)](const Napi::CallbackInfo& info) {
+    const auto socket = Fd::borrow(info[0]);
+    const auto running = watch.lock();
+    if (!socket || !running) return;
+    const auto armed = running->arm(*socket);
+    if (!armed.ok()) (void)throw_failure(info.Env(), armed.error());
+  });
+}
+
+// watchChild(pidfd, onReadable) -> Job<ExitStatus> & { arm(socket) }
+Napi::Value watch_child(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto pidfd = Fd::duplicate(info[0]);
+  if (!pidfd) return {};
+  auto opened = ChildWatch::open(pidfd->get());
+  if (!opened.ok()) return throw_failure(env, opened.error());
+  auto watch = std::make_shared<const ChildWatch>(std::move(opened).value());
+  const Napi::Function arm = arm_of(env, watch);
+  const Napi::Value view =
+      Job::start(env, "frazil-child", std::make_unique<WatchChildJob>(std::move(*pidfd), std::move(watch)), info[1]);
+  if (view.IsObject()) view.As<Napi::Object>().Set("arm", arm);
+  return view;
 }
 
 // pidfdOpen(pid) -> Fd
@@ -159,6 +214,7 @@ Napi::Value subreaper(const Napi::CallbackInfo& info) {
 void define_children(Napi::Env env, Napi::Object exports) {
   exports.Set("spawn", Napi::Function::New<spawn>(env, "spawn"));
   exports.Set("waitChild", Napi::Function::New<start_wait<WaitChildJob>>(env, "waitChild"));
+  exports.Set("watchChild", Napi::Function::New<watch_child>(env, "watchChild"));
   exports.Set("waitExit", Napi::Function::New<start_wait<WaitExitJob>>(env, "waitExit"));
   exports.Set("pidfdOpen", Napi::Function::New<pidfd_open>(env, "pidfdOpen"));
   exports.Set("sendSignal", Napi::Function::New<signal>(env, "sendSignal"));

@@ -1,5 +1,7 @@
 // Socket pairs, and messages over them: the control plane between TypeScript and CRIU.
 
+#include <cerrno>
+
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/call.h"
@@ -68,19 +70,21 @@ Napi::Value to_view(Napi::Env env, Message& message) {
   return view;
 }
 
-// receiveSoon(fd, microseconds) -> { bytes, fds } | undefined
+// receiveSoon(fd, microseconds) -> { bytes, fds } | 'hung-up' | undefined
 Napi::Value receive_answer(const Napi::CallbackInfo& info) {
   const auto fd = Fd::borrow(info[0]);
   if (!fd) return {};
   const auto limit = to_int(info[1], "microseconds: a number");
   if (!limit) return {};
-  auto message = receive_soon(*fd, *limit);
-  if (!message) return {};
-  return to_view(info.Env(), *message);
+  auto taken = receive_soon(*fd, *limit);
+  if (!taken.ok() && taken.error().number == EAGAIN) return info.Env().Undefined();
+  if (!taken.ok()) return throw_failure(info.Env(), taken.error());
+  if (!taken.value()) return Napi::String::New(info.Env(), "hung-up");
+  return to_view(info.Env(), *taken.value());
 }
 
-// One message per job: a thread for each costs some 50 µs, which is nothing beside a request that freezes processes,
-// and leaves no state between two messages that an abort would have to clean up.
+// One message per job, which leaves no state between two messages that an abort would have to clean up. A session with
+// a child of its own, which receives more often, has one thread for all (watchChild in children.cc).
 class ReceiveJob final : public Job {
  public:
   explicit ReceiveJob(UniqueFd fd) noexcept : fd_(std::move(fd)) {}

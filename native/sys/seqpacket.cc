@@ -31,9 +31,16 @@ Result<void> send_message(int fd, std::span<const std::byte> bytes, std::span<co
 
 namespace {
 
+// A peer that dies with unread bytes of ours gives ECONNRESET, once, before what it sent us and before the end.
+ssize_t peek_size(int fd) noexcept {
+  const auto peek = [&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); };
+  const ssize_t size = retry_eintr(peek);
+  return size == -1 && errno == ECONNRESET ? retry_eintr(peek) : size;
+}
+
 // EAGAIN is an error here too: the caller waits and comes again.
 Result<Message> take_message(int fd) noexcept {
-  const ssize_t size = retry_eintr([&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); });
+  const ssize_t size = peek_size(fd);
   if (size == -1) return SysError{errno, "recv"};
   if (static_cast<size_t>(size) > kMaxMessage) return SysError{EMSGSIZE, "recv"};
   Message received;
@@ -55,6 +62,12 @@ Result<Message> take_message(int fd) noexcept {
   return received;
 }
 
+// Nothing is an end: CRIU sends no empty messages.
+std::optional<Message> or_end(Message taken) noexcept {
+  if (taken.bytes.empty() && taken.fds.empty()) return std::nullopt;
+  return taken;
+}
+
 }  // namespace
 
 Result<std::optional<Message>> receive_message(int fd, const Cancel& cancel) noexcept {
@@ -63,22 +76,21 @@ Result<std::optional<Message>> receive_message(int fd, const Cancel& cancel) noe
     if (!wake.ok()) return wake.error();
     if (wake.value() == Wake::cancelled) return SysError{ECANCELED, "poll"};
     auto taken = take_message(fd);
-    if (!taken.ok() && taken.error().number == EAGAIN) continue;
-    // A peer that dies with unread bytes of ours gives ECONNRESET, once, before what it sent us and before the end.
-    if (!taken.ok() && taken.error().number == ECONNRESET) continue;
-    if (!taken.ok()) return taken.error();
-    if (taken.value().bytes.empty() && taken.value().fds.empty()) return std::optional<Message>();
-    return std::optional<Message>(std::move(taken).value());
+    if (taken.ok()) return or_end(std::move(taken).value());
+    if (taken.error().number != EAGAIN) return taken.error();
   }
 }
 
-std::optional<Message> receive_soon(int fd, long microseconds) noexcept {
-  pollfd waiting{fd, POLLIN, 0};
-  const timespec limit{0, microseconds * 1000};
-  if (::ppoll(&waiting, 1, &limit, nullptr) != 1) return std::nullopt;
+Result<std::optional<Message>> receive_soon(int fd, long microseconds) noexcept {
+  if (microseconds > 0) {
+    pollfd waiting{fd, POLLIN, 0};
+    const timespec limit{0, microseconds * 1000};
+    // Whatever comes of it: what is there is asked for below.
+    (void)::ppoll(&waiting, 1, &limit, nullptr);
+  }
   auto taken = take_message(fd);
-  if (!taken.ok() || (taken.value().bytes.empty() && taken.value().fds.empty())) return std::nullopt;
-  return std::move(taken).value();
+  if (!taken.ok()) return taken.error();
+  return or_end(std::move(taken).value());
 }
 
 }  // namespace frazil

@@ -26,8 +26,7 @@ Result<void> send_message(int fd, std::span<const std::byte> bytes, std::span<co
 // hung up. An empty message without fds cannot be told from that, and CRIU sends none.
 Result<std::optional<Message>> receive_message(int fd, const Cancel& cancel) noexcept;
 
-// The same for an answer that is about to come: waits at most `microseconds`, for the JS thread. Nothing when it has not come, and in
-// every other case too, an end or an error among them: receive_message() will find it.
-std::optional<Message> receive_soon(int fd, long microseconds) noexcept;
+// The same without a thread: waits at most `microseconds` (below a second; 0: not at all). EAGAIN when none has come.
+Result<std::optional<Message>> receive_soon(int fd, long microseconds) noexcept;
 
 }  // namespace frazil

@@ -139,8 +139,10 @@ Result<pid_t> exec_child(const SpawnOptions& options, const FileActions& actions
   pid_t pid = 0;
   int failure = set_attributes(attributes, options.new_process_group);
   if (failure == 0) {
+    std::vector<char*> env;
+    if (options.env) env = c_strings(*options.env);
     failure = ::posix_spawn(&pid, options.file.c_str(), actions.raw(), &attributes, c_strings(options.argv).data(),
-                            c_strings(options.env).data());
+                            options.env ? env.data() : environ);
   }
   ::posix_spawnattr_destroy(&attributes);
   if (failure != 0) return SysError{failure, "posix_spawn"};

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct InheritedFd {
 struct SpawnOptions {
   std::string file;               // a path: PATH is not searched
   std::vector<std::string> argv;  // with argv[0]
-  std::vector<std::string> env;   // NAME=value
+  // NAME=value. None: ours, read while nobody changes it, so for the thread that does (Node's main thread) only.
+  std::optional<std::vector<std::string>> env;
   std::vector<InheritedFd> fds;
   std::string cwd;  // empty: ours
   bool new_process_group = false;

@@ -95,6 +95,26 @@ void test_ends(Tests& tests) {
   });
 }
 
+void test_soon(Tests& tests) {
+  tests.run("receive_soon() takes what is there, and says EAGAIN or the end when nothing is", [&] {
+    SocketPair pair = seqpacket_pair().value();
+    tests.expect(receive_soon(pair.second.get(), 0).error().number == EAGAIN);
+    tests.expect(receive_soon(pair.second.get(), 100).error().number == EAGAIN);
+    const Bytes sent(3, std::byte{7});
+    tests.expect(send_message(pair.first.get(), sent, {}).ok());
+    const auto received = receive_soon(pair.second.get(), 100);
+    tests.expect(received.ok() && received.value() && received.value()->bytes == sent);
+    // With bytes of ours unread, which gives ECONNRESET first: that is passed over, and what was sent is not lost.
+    tests.expect(send_message(pair.second.get(), sent, {}).ok());
+    tests.expect(send_message(pair.first.get(), sent, {}).ok());
+    pair.first.reset();
+    const auto last = receive_soon(pair.second.get(), 0);
+    tests.expect(last.ok() && last.value() && last.value()->bytes == sent);
+    const auto end = receive_soon(pair.second.get(), 0);
+    tests.expect(end.ok() && !end.value());
+  });
+}
+
 void test_rights(Tests& tests) {
   tests.run("fds arrive as new, CLOEXEC ones on the same file", [&] {
     const Cancel cancel = Cancel::open().value();
@@ -185,6 +205,7 @@ void test_random(Tests& tests) {
 void test_messages(Tests& tests) {
   test_boundaries(tests);
   test_ends(tests);
+  test_soon(tests);
   test_rights(tests);
   test_random(tests);
 }

@@ -1,10 +1,14 @@
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "core/thread.h"
+#include "sys/child_watch.h"
 #include "sys/memfd.h"
 #include "sys/pidfd.h"
 #include "sys/pipe.h"
+#include "sys/seqpacket.h"
+#include "sys/socket_pair.h"
 #include "sys/spawn.h"
 #include "test/tests.h"
 
@@ -12,7 +16,8 @@ namespace frazil {
 namespace {
 
 SpawnOptions shell(const char* script, std::vector<InheritedFd> fds = {}) {
-  return {"/bin/sh", {"sh", "-c", script}, {"PATH=/usr/bin:/bin", "GREETING=hello"}, std::move(fds), {}, false};
+  std::vector<std::string> env = {"PATH=/usr/bin:/bin", "GREETING=hello"};
+  return {"/bin/sh", {"sh", "-c", script}, std::move(env), std::move(fds), {}, false};
 }
 
 ExitStatus end_of(const Child& child) {
@@ -124,12 +129,69 @@ void test_refusals(Tests& tests) {
   });
 }
 
+bool is(const Result<ChildWatch::Event>& outcome, ChildWatch::Event wanted) {
+  return outcome.ok() && outcome.value() == wanted;
+}
+
+void test_watch(Tests& tests) {
+  using Event = ChildWatch::Event;
+  tests.run("ChildWatch tells of a message once for each arm(), early or late, and then of the end", [&] {
+    const Cancel cancel = Cancel::open().value();
+    SocketPair pair = seqpacket_pair().value();
+    const Pipe held = open_pipe(0).value();
+    const Child child = spawn_child(shell("read -r line", {{held.read.get(), 0}})).value();
+    const ChildWatch watch = ChildWatch::open(child.pidfd.get()).value();
+    const std::byte one{1};
+    // Nobody armed: only the second message, sent while a thread sleeps, is told of.
+    tests.expect(send_message(pair.first.get(), {&one, 1}, {}).ok());
+    tests.expect(receive_soon(pair.second.get(), 0).value().has_value());
+    auto outcome = Result<Event>(Event::ended);
+    auto sleeper = [&]() noexcept { outcome = watch.wait(cancel); };
+    Thread thread = Thread::spawn("sleeper", sleeper).value();
+    tests.expect(watch.arm(pair.second.get()).ok());
+    tests.expect(send_message(pair.first.get(), {&one, 1}, {}).ok());
+    thread.join();
+    tests.expect(is(outcome, Event::readable));
+    // Armed when it is there already.
+    tests.expect(watch.arm(pair.second.get()).ok());
+    tests.expect(is(watch.wait(cancel), Event::readable));
+    tests.expect(receive_soon(pair.second.get(), 0).value().has_value());
+    // The peer's end counts, and a socket that we closed does not.
+    tests.expect(watch.arm(pair.second.get()).ok());
+    pair.first.reset();
+    tests.expect(is(watch.wait(cancel), Event::readable));
+    tests.expect(watch.arm(pair.second.get()).ok());
+    pair.second.reset();
+    tests.expect(send_signal(child.pidfd.get(), SIGTERM).ok());
+    tests.expect(is(watch.wait(cancel), Event::ended));
+    (void)end_of(child);
+  });
+  tests.run("ChildWatch is cancelled, and refuses what is not a socket's number", [&] {
+    Cancel cancel = Cancel::open().value();
+    const Child child = spawn_child(shell("exec sleep 1000")).value();
+    const ChildWatch watch = ChildWatch::open(child.pidfd.get()).value();
+    tests.expect(watch.arm(kMaxChildFd).error().number == EBADF);
+    cancel.signal();
+    tests.expect(watch.wait(cancel).error().number == ECANCELED);
+    tests.expect(send_signal(child.pidfd.get(), SIGKILL).ok());
+    (void)end_of(child);
+  });
+  tests.run("a child without an environment of its own gets ours", [&] {
+    (void)::setenv("FRAZIL_TEST_GREETING", "ours", 1);
+    SpawnOptions options = shell("test \"$FRAZIL_TEST_GREETING\" = ours && test -z \"$GREETING\"");
+    options.env.reset();
+    tests.expect(exit_code(spawn_child(options).value()) == 0);
+    (void)::unsetenv("FRAZIL_TEST_GREETING");
+  });
+}
+
 }  // namespace
 
 void test_processes(Tests& tests) {
   test_ends(tests);
   test_surroundings(tests);
   test_refusals(tests);
+  test_watch(tests);
 }
 
 }  // namespace frazil

@@ -3,7 +3,7 @@
 import { attempt } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { ExitStatus, Fd, NativeChild, NativeSpawnOptions } from './native.js';
+import type { ExitStatus, Fd, NativeChild, NativeChildWatch, NativeSpawnOptions } from './native.js';
 
 export type { ExitStatus } from './native.js';
 export type SpawnOptions = NativeSpawnOptions;
@@ -24,6 +24,22 @@ export function spawn(options: SpawnOptions): Child {
  */
 export function waitChild(pidfd: Fd, options: JobOptions = {}): Job<ExitStatus> {
   return runJob('wait for a child', options, () => native().waitChild(pidfd));
+}
+
+/** `waitChild` for a child that also talks to us: one thread for its whole life, and none of libuv's. */
+export interface ChildWatch extends Job<ExitStatus> {
+  /** Asks for one call of `onReadable`, as soon as the socket has a message or an end to tell. Not after the child's end. */
+  arm(socket: Fd): void;
+}
+
+/** The socket is lent at each `arm`, and may be closed at any time: then nothing more is told. */
+export function watchChild(pidfd: Fd, onReadable: () => void): ChildWatch {
+  let watch: NativeChildWatch | undefined;
+  const job = runJob('wait for a child', {}, () => {
+    watch = native().watchChild(pidfd, onReadable);
+    return watch;
+  });
+  return { ...job, arm: (socket) => attempt('wait for a message', () => watch?.arm(socket)) };
 }
 
 /** Waits for the end of any process; how it ended is its parent's to know. */

@@ -45,6 +45,12 @@ export interface NativeJob<T, Counters = undefined> {
   snapshot(): Counters;
 }
 
+/** Waits for a child's end, and for what it sends. */
+export interface NativeChildWatch extends NativeJob<ExitStatus> {
+  /** One call of `onReadable` as soon as the socket has something to tell. Nothing happens after the child's end. */
+  arm(socket: Fd): void;
+}
+
 export interface NativeMessage {
   readonly bytes: Uint8Array;
   /** What came as SCM_RIGHTS; the receiver owns them. */
@@ -56,8 +62,8 @@ export interface NativeSpawnOptions {
   readonly file: string;
   /** With argv[0]. */
   readonly argv: readonly string[];
-  /** NAME=value; nothing is inherited. */
-  readonly env: readonly string[];
+  /** NAME=value; nothing is inherited. Absent: this process's own, which only the main thread may ask for. */
+  readonly env?: readonly string[];
   /** All that the child gets, borrowed. 0, 1 and 2 are /dev/null unless listed. A number is for what Node owns. */
   readonly fds: ReadonlyArray<{ readonly fd: Fd | number; readonly as: number }>;
   readonly newProcessGroup: boolean;
@@ -353,7 +359,7 @@ export interface Native {
   send(fd: Fd, bytes: Uint8Array, fds?: readonly Fd[]): void;
   receive(fd: Fd): NativeJob<NativeMessage | undefined>;
   /** Blocks the thread for at most `microseconds`. */
-  receiveSoon(fd: Fd, microseconds: number): NativeMessage | undefined;
+  receiveSoon(fd: Fd, microseconds: number): NativeMessage | 'hung-up' | undefined;
 
   pipe(options?: { readonly capacityBytes?: number }): { readonly read: Fd; readonly write: Fd };
   memfd(name: string): Fd;
@@ -362,6 +368,7 @@ export interface Native {
 
   spawn(options: NativeSpawnOptions): NativeChild;
   waitChild(pidfd: Fd): NativeJob<ExitStatus>;
+  watchChild(pidfd: Fd, onReadable: () => void): NativeChildWatch;
   waitExit(pidfd: Fd): NativeJob<void>;
   pidfdOpen(pid: number): Fd;
   sendSignal(pidfd: Fd, signal: number): void;

@@ -35,8 +35,8 @@ export function receive(fd: Fd, options: JobOptions = {}): Job<Message | undefin
 
 /**
  * A message that is there already or comes within `microseconds`, for which this thread stands still: keep it below a millisecond.
- * `undefined` when none has come, and when the peer has hung up: then `receive` tells.
+ * `undefined` when none has come.
  */
-export function receiveSoon(fd: Fd, microseconds: number): Message | undefined {
+export function receiveSoon(fd: Fd, microseconds: number): Message | 'hung-up' | undefined {
   return attempt('receive a message', () => native().receiveSoon(fd, microseconds));
 }

@@ -7,26 +7,22 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Fd } from '../addon/fd.js';
 import { openPageSink, type PageSink, type SinkReception } from '../addon/page-sink.js';
-import { streamPair } from '../addon/sockets.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { openParent } from '../images/parent.js';
-import { holdsCheckpoint, openDirectory, openStaging, type Staging } from '../images/staging.js';
+import { holdsCheckpoint, openStaging, type Staging } from '../images/staging.js';
 import type { EncodedOptions } from '../options/request.js';
 import { availableMemory, estimateTree } from '../pages/estimate.js';
 import { type Absorb, chooseStore, hasRoom, mebibytes, type StoreChoice, type StoreFacts } from '../pages/store.js';
-import { writeConfigFile } from '../rpc/config-file.js';
-import type { Answer, Notification, Verdict } from '../rpc/session.js';
-import { openSwrk } from '../rpc/swrk.js';
+import type { Answer, Notify, Verdict } from '../rpc/session.js';
 import type { CriuOpts } from '../schema/rpc.js';
-import { captureFailed, type FailedCapture } from './capture-failed.js';
+import type { FailedCapture } from './capture-failed.js';
 import { finishing, openGate } from './finish.js';
 import { type Located, locate } from './locate.js';
 import type { Work } from './operation.js';
 import { assertOutside } from './outside.js';
+import { connectPages, PAGES_FD, type PageConnection } from './page-connection.js';
 import { type CaptureProgress, trackCapture } from './progress.js';
-import { unlockNetwork } from './unlock-network.js';
 
 export interface CapturePlan {
   readonly verb: 'dump' | 'pre-dump';
@@ -45,7 +41,7 @@ export interface CapturePlan {
   readonly sync: boolean;
   readonly criu: string | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
-  readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
+  readonly notify: Notify | undefined;
 }
 
 export interface Captured {
@@ -58,11 +54,6 @@ export interface Captured {
   readonly wallMs: number;
 }
 
-// The number of CRIU's end of the page socket, inside CRIU.
-const PAGES_FD = 9;
-// So much may be on its way: CRIU collects two chunks of 8 MiB while the copying threads are busy, instead of waiting for them.
-// Measured on two processors, 1 GiB: with the default of 208 KiB the tree was frozen 0.34 s, with this 0.26 s.
-const SOCKET_BYTES = 64 * 2 ** 20;
 // One more than processors, so that copying gets its share beside CRIU and the tree's parasite; more than four are not fed by one CRIU.
 // Measured on two processors, 1 GiB, medians of 12: one thread 0.31 s frozen, two 0.25 s, three 0.22 s.
 const COPYING_THREADS = Math.min(4, availableParallelism() + 1);
@@ -70,8 +61,7 @@ const COPYING_THREADS = Math.min(4, availableParallelism() + 1);
 export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): Promise<Captured> {
   const from = performance.now();
   assertNotAborted(plan, work.signal);
-  const criu = await locate({ criu: plan.criu });
-  const expected = await estimateTree(plan.pid);
+  const [criu, expected] = await Promise.all([locate({ criu: plan.criu }), estimateTree(plan.pid)]);
   if (expected.pids.length === 0) throw noSuchProcess(plan);
   await assertOutside(plan.pid, plan.verb);
   const imagesDir = await makeDirectory(resolve(plan.imagesDir), 'images directory');
@@ -79,11 +69,27 @@ export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): P
   const workDir = plan.workDir === undefined ? imagesDir : await makeDirectory(resolve(plan.workDir), 'work directory');
 
   await using staging = await openStaging(imagesDir);
+  await using connection = await connectPages({
+    criu: criu.path,
+    workDir,
+    images: staging.images,
+    encode: plan.encode,
+  });
   const { sink, store } = await openSink({ plan, imagesDir, staging, expectedBytes: expected.bytes, work });
   using held = sink;
   const tracker = trackCapture(work, held, expected.bytes);
   try {
-    const reception = await converse({ plan, criu, imagesDir, workDir, staging, sink, tracker, signal: work.signal });
+    const reception = await converse({
+      plan,
+      criu,
+      imagesDir,
+      workDir,
+      staging,
+      connection,
+      sink,
+      tracker,
+      signal: work.signal,
+    });
     if (plan.autoDedup) await dedup(sink);
     return { criu, imagesDir, workDir, store, sink, reception, wallMs: performance.now() - from };
   } finally {
@@ -97,6 +103,7 @@ interface Conversation {
   readonly imagesDir: string;
   readonly workDir: string;
   readonly staging: Staging;
+  readonly connection: PageConnection;
   readonly sink: PageSink;
   readonly tracker: ReturnType<typeof trackCapture>;
   readonly signal: AbortSignal;
@@ -105,36 +112,30 @@ interface Conversation {
 }
 
 async function converse(c: Conversation): Promise<SinkReception> {
-  const { plan, sink } = c;
-  using work = await openDirectory(c.workDir);
-  const encoded = plan.encode({ images_dir_fd: c.staging.images.number, work_dir_fd: work.number });
-  await using config = await writeConfigFile(encoded);
+  const { plan, sink, connection } = c;
+  const { session } = connection;
   using gate = openGate(c.signal);
-  const [ours, theirs] = streamPair({ bufferBytes: SOCKET_BYTES });
-  using _ours = ours;
-  using _theirs = theirs;
-  await using session = openChild(c.criu, theirs, encoded);
-  // CRIU's end of it shows as end-of-file only when nobody else holds that end.
-  theirs.close();
   // Both end before the session does, and before the folders that they write to are removed.
-  await using pages = sink.serve(ours, { signal: gate.signal });
+  await using pages = sink.serve(connection.pages, { signal: gate.signal });
   await using finish = finishing(c, gate);
   const received = pages.done.catch((error: unknown) => ({ error }));
 
-  const notify = async (notification: Notification): Promise<Verdict> => {
+  const notify: Notify = async (notification, held) => {
     if (notification.kind === 'pre-dump') c.tracker.enter('freezing');
-    if (notification.kind !== 'post-dump' || plan.runsOn) return (await plan.notify?.(notification)) ?? PROCEED;
+    if (notification.kind !== 'post-dump' || plan.runsOn) return (await plan.notify?.(notification, held)) ?? PROCEED;
     // CRIU has its answer to CLOSE before our thread has put its tools away.
     if (isFailure(await received)) return REFUSE;
     await finish.settle();
-    const verdict = (await plan.notify?.(notification)) ?? PROCEED;
+    const verdict = (await plan.notify?.(notification, held)) ?? PROCEED;
     return verdict.kind === 'proceed' && !(await finish.commit()) ? REFUSE : verdict;
   };
-  const opts = requestOf(c, encoded, config.path);
+  const opts = requestOf(c);
   const answer = await session.exchange(
     { kind: plan.verb === 'dump' ? 'DUMP' : 'SINGLE_PRE_DUMP', opts },
     { notify, signal: gate.signal },
   );
+  // CRIU may have died, or been aborted, in the middle of a verdict.
+  if (answer.kind !== 'served') await finish[Symbol.asyncDispose]();
   // First of all: the tree runs, with connections that do not work.
   const left = answer.kind === 'hung-up' ? await unlock(c, opts, finish.committed) : undefined;
   if (answer.kind !== 'served') pages.cancel();
@@ -143,8 +144,7 @@ async function converse(c: Conversation): Promise<SinkReception> {
   if (!finish.committed) {
     await finish.settle();
     // An abort in between: captureFailed() says so.
-    if (!(await finish.commit()))
-      throw await captureFailed(failedOf({ ...c, signal: gate.signal }, answer, reception, ''));
+    if (!(await finish.commit())) throw await failure(failedOf({ ...c, signal: gate.signal }, answer, reception, ''));
   }
   return 'error' in reception ? {} : reception;
 }
@@ -152,6 +152,7 @@ async function converse(c: Conversation): Promise<SinkReception> {
 // A pre-dump locks nothing.
 async function unlock(c: Conversation, opts: CriuOpts, committed: boolean): Promise<string | undefined> {
   if (c.plan.verb !== 'dump') return undefined;
+  const { unlockNetwork } = await import('./unlock-network.js');
   return unlockNetwork({
     pid: c.plan.pid,
     criu: c.criu.path,
@@ -175,15 +176,12 @@ function isFailure(reception: SinkReception | { readonly error: unknown }): bool
 const PROCEED: Verdict = { kind: 'proceed' };
 const REFUSE: Verdict = { kind: 'refuse' };
 
-function openChild(criu: Located, pages: Fd, { defaultConfig }: EncodedOptions): ReturnType<typeof openSwrk> {
-  return openSwrk({ criu: criu.path, inherit: [{ fd: pages, as: PAGES_FD }], defaultConfig });
-}
-
 // CRIU resolves the parent from where it writes, which is not where the images will lie: it gets the absolute path, the link in the
 // images directory the relative one.
-function requestOf({ plan, imagesDir }: Conversation, { opts }: EncodedOptions, config: string | undefined): CriuOpts {
+function requestOf({ plan, imagesDir, connection }: Conversation): CriuOpts {
+  const { encoded, config } = connection;
   return {
-    ...opts,
+    ...encoded.opts,
     pid: plan.pid,
     ps: { fd: PAGES_FD },
     notify_scripts: true,
@@ -200,7 +198,13 @@ async function assertCaptured(
   stderr: string,
 ): Promise<void> {
   if (answer.kind === 'served' && !isFailure(reception)) return;
-  throw await captureFailed(failedOf(c, answer, reception, stderr));
+  throw await failure(failedOf(c, answer, reception, stderr));
+}
+
+// The rules that explain a log are loaded when there is one to explain.
+async function failure(failed: FailedCapture): Promise<unknown> {
+  const { captureFailed } = await import('./capture-failed.js');
+  return captureFailed(failed);
 }
 
 function failedOf(

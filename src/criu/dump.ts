@@ -3,7 +3,7 @@
 import { encodeOptions } from '../options/request.js';
 import type { DumpOptions } from '../options/types.js';
 import type { Absorb } from '../pages/store.js';
-import type { Notification, Verdict } from '../rpc/session.js';
+import type { Notify } from '../rpc/session.js';
 import type { CapturePlan } from './capture.js';
 import type { CaptureReport } from './capture-report.js';
 import { chooseNetworkLock } from './network-lock.js';
@@ -25,10 +25,10 @@ export interface DumpCall extends DumpOptions {
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   /**
-   * Asked at each of CRIU's notifications; a pending promise holds CRIU. At `post-dump` the pages are written, and after `proceed`
+   * Asked at each of CRIU's notifications; a pending promise holds CRIU, until `held.signal` says that nobody waits any more. At `post-dump` the pages are written, and after `proceed`
    * the images are moved to their directory and the tree is killed (or runs on): refusing there resumes it, and no checkpoint is left.
    */
-  readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
+  readonly notify?: Notify;
   readonly signal?: AbortSignal;
 }
 

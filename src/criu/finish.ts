@@ -40,12 +40,15 @@ export interface Finishing {
   readonly tracker: CaptureTracker;
 }
 
-/** Disposing waits for what is under way: the folders in which it works are removed next. */
+/**
+ * Disposing ends the settling, and waits for what is under way: the folders in which it works are removed next. Afterwards `committed`
+ * stays what it is.
+ */
 export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gate): Finish {
   let underWay: Promise<unknown> = Promise.resolve();
   let settled = false;
   let committed = false;
-  let ended = false;
+  const end = new AbortController();
   const follow = <T>(step: Promise<T>): Promise<T> => {
     underWay = step.catch(() => {});
     return step;
@@ -57,19 +60,19 @@ export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gat
     async settle() {
       if (settled) return;
       tracker.enter('writing');
-      await follow(sink.settle({ signal: gate.signal }).done);
+      await follow(sink.settle({ signal: AbortSignal.any([gate.signal, end.signal]) }).done);
       settled = true;
     },
     async commit() {
       // The caller may have held a notification for long, and answer it when all is over.
-      if (ended || gate.signal.aborted) return false;
+      if (end.signal.aborted || gate.signal.aborted) return false;
       gate.close();
       await follow(staging.commit(plan.parent, { sync: plan.sync }));
       committed = true;
       return true;
     },
     async [Symbol.asyncDispose]() {
-      ended = true;
+      end.abort();
       await underWay;
     },
   };

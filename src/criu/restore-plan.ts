@@ -2,7 +2,7 @@
 
 import type { EncodedOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { Notification, Verdict } from '../rpc/session.js';
+import type { Notify } from '../rpc/session.js';
 import type { LazyOptions } from './lazy/options.js';
 
 /** The last point that CRIU has reached. */
@@ -18,7 +18,7 @@ export interface RestorePlan {
   /** What messages call it, when that is not its path. */
   readonly named?: string;
   readonly criu: string | undefined;
-  readonly notify: ((notification: Notification) => Verdict | Promise<Verdict>) | undefined;
+  readonly notify: Notify | undefined;
   readonly options: RestoreOptions;
   readonly lazy: LazyOptions | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;

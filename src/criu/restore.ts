@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Archive } from '../archive/archive.js';
 import { encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { Notification, Verdict } from '../rpc/session.js';
+import type { Notify } from '../rpc/session.js';
 import { LOG_LEVEL, NO_FDS } from './dump.js';
 import type { LazyOptions } from './lazy/options.js';
 import { type Operation, operation } from './operation.js';
@@ -19,7 +19,7 @@ export interface RestoreCall extends RestoreOptions {
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   /** Asked at each of CRIU's notifications. Refusing ends the restore, except at `pre-resume` and `post-resume`. */
-  readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
+  readonly notify?: Notify;
   readonly signal?: AbortSignal;
   /** Lets the tree run first and fills its memory behind it: `done` then gives a tree with a `filling`. */
   readonly lazy?: boolean | LazyOptions;

@@ -6,13 +6,11 @@ import { pidfdOpen, waitExit } from '../addon/children.js';
 import type { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { Diagnosis } from '../errors/diagnosis.js';
-import { explain } from '../errors/explain.js';
-import { refused } from '../errors/refused.js';
 import { holdsCheckpoint, openDirectory } from '../images/staging.js';
 import { verifyImages } from '../images/verify.js';
 import { writeConfigFile } from '../rpc/config-file.js';
 import { criuDied } from '../rpc/failure.js';
-import type { Answer, Notification, Verdict } from '../rpc/session.js';
+import type { Answer, Notification, Notify } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
 import type { LazyRequest } from './lazy/begin.js';
 import type { Filling } from './lazy/options.js';
@@ -104,7 +102,7 @@ function withFilling(tree: Tree, filling: Filling): Tree {
 const GRACE_MS = 5_000;
 
 interface Watched {
-  readonly notify: (notification: Notification) => Promise<Verdict>;
+  readonly notify: Notify;
   readonly terminal: () => Fd | undefined;
   readonly rootPid: () => number | undefined;
   /** Aborted when the root ends before CRIU has answered. */
@@ -122,7 +120,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
   let root: Disposable | undefined;
   const ended = new AbortController();
   return {
-    notify: async (notification) => {
+    notify: async (notification, held) => {
       const phase = PHASES[notification.kind];
       if (phase !== undefined) enter(phase);
       if (notification.kind === 'setup-namespaces' || notification.kind === 'post-restore') {
@@ -130,7 +128,7 @@ function watch({ notify }: RestorePlan, enter: (phase: RestoreProgress['phase'])
         root ??= onEnd(rootPid, () => ended.abort(new Error('the root task ended while it was being restored')));
       }
       if (notification.kind === 'orphan-pts-master' && notify === undefined) terminal = notification.fd;
-      return (await notify?.(notification)) ?? { kind: 'proceed' };
+      return (await notify?.(notification, held)) ?? { kind: 'proceed' };
     },
     terminal: () => terminal,
     rootPid: () => rootPid,
@@ -172,7 +170,9 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   if (work.signal.aborted) return aborted(plan, work.signal);
   const log = await readFile(logFile, 'utf8').catch(() => '');
   if (rootEnded) return rootDied(imagesDir, logFile);
-  if (answer.kind === 'hung-up') return criuDied(answer, { request: 'RESTORE', imagesDir, ...heard(log, logFile) });
+  if (answer.kind === 'hung-up')
+    return criuDied(answer, { request: 'RESTORE', imagesDir, ...(await heard(log, logFile)) });
+  const { refused } = await import('../errors/refused.js');
   return refused('restore', {
     imagesDir,
     log,
@@ -182,8 +182,14 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   });
 }
 
+interface Heard {
+  readonly logFile: string;
+  readonly causes: readonly Diagnosis[];
+}
+
 // The last thing that a CRIU that crashed has logged is often why.
-function heard(log: string, logFile: string): { readonly logFile: string; readonly causes: readonly Diagnosis[] } {
+async function heard(log: string, logFile: string): Promise<Heard> {
+  const { explain } = await import('../errors/explain.js');
   return { logFile, causes: explain(log).causes };
 }
 

@@ -29,6 +29,8 @@ interface About<V, O extends readonly Operation[]> {
   readonly default: string;
   /** One sentence without full stop. */
   readonly text: string;
+  /** The same for the flag, where the command line does it in another way than the API. */
+  readonly flagText?: string;
   readonly operations: O;
   /** First CRIU that takes it; absent: 4.1 does. */
   readonly since?: CriuRelease;

@@ -1,7 +1,7 @@
 // Types of option values: how one is checked when a program gives it, and how it is read from a command line. CRIU parses its
 // arguments itself and complains in its log; here a mistake is a TypeError or RangeError before anything starts.
 
-import type { CgroupRoot, CpuCapability, InheritedFd, JoinNamespace, MountMapping } from './types.js';
+import type { CgroupRoot, InheritedFd, JoinNamespace, MountMapping } from './types.js';
 
 export interface ValueType<V> {
   /** For the documentation: `boolean`, `string`, `bytes`, ... */
@@ -24,6 +24,9 @@ export const flag: ValueType<boolean> = {
   },
   parse: () => true,
 };
+
+/** A flag that says no. */
+export const flagOff: ValueType<boolean> = { ...flag, parse: () => false };
 
 function checkString(value: unknown): string {
   if (typeof value !== 'string') throw new TypeError('a string expected');
@@ -147,25 +150,6 @@ export function list<V>(of: ValueType<V>, split?: ','): ValueType<readonly V[]> 
     },
   };
 }
-
-const CAPABILITIES = ['fpu', 'cpu', 'ins', 'image'] as const;
-
-/** CRIU's list: `cpu,ins`, `all`, `none`, and `^cap` to take one away. A bare flag means all. */
-export const cpuCapabilities: ValueType<readonly CpuCapability[]> = {
-  ...list(choice(CAPABILITIES)),
-  argument: 'CAP',
-  argumentOptional: true,
-  parse(given) {
-    let chosen = new Set<CpuCapability>();
-    for (const word of (given ?? 'all').split(',')) {
-      if (word === 'all') chosen = new Set(CAPABILITIES);
-      else if (word === 'none') chosen = new Set();
-      else if (word.startsWith('^')) chosen.delete(choice(CAPABILITIES).check(word.slice(1)));
-      else chosen.add(choice(CAPABILITIES).check(word));
-    }
-    return CAPABILITIES.filter((one) => chosen.has(one));
-  },
-};
 
 interface Shape<T> {
   readonly name: string;

@@ -21,7 +21,7 @@ import type {
   Request,
   RequestKind,
 } from './session.js';
-import { askCaller } from './verdict.js';
+import { type Asking, askCaller } from './verdict.js';
 import { isKillable, watchAbort } from './watch-abort.js';
 
 export interface Received {
@@ -34,6 +34,8 @@ export interface Wire {
   send(request: CriuRequest): void;
   /** `undefined` when CRIU is gone. The receiver owns the fds. Rejects with PROTOCOL for what is not a response. */
   receive(): Promise<Received | undefined>;
+  /** Resolves when CRIU has ended. */
+  readonly gone: Promise<unknown>;
   /** Ends CRIU without asking it. */
   terminate(): void;
   /** Hangs up: CRIU ends, after it has let go of what it was working on. */
@@ -50,7 +52,10 @@ export class Exchange {
   #before: State = 'fresh';
   #features: Features | undefined;
   #becameCommand = false;
-  #inFlight: { readonly kind: RequestKind; readonly ended: AbortController } | undefined;
+  #inFlight: RequestKind | undefined;
+  #ended = false;
+  /** Aborted by end(). Made when somebody wants to hear of it. */
+  #ending: AbortController | undefined;
 
   constructor(wire: Wire) {
     this.#wire = wire;
@@ -67,8 +72,9 @@ export class Exchange {
   /** No further request; one in flight rejects with ABORTED. */
   end(): void {
     this.#state = 'spent';
-    this.#inFlight?.ended.abort();
-    if (this.#inFlight !== undefined && isKillable(this.#inFlight.kind)) this.#wire.terminate();
+    this.#ended = true;
+    this.#ending?.abort();
+    if (this.#inFlight !== undefined && isKillable(this.#inFlight)) this.#wire.terminate();
   }
 
   /** After a restore with `exec_cmd` CRIU has become that command, which is not to be waited for. */
@@ -112,21 +118,17 @@ export class Exchange {
   }
 
   async #converse<K extends RequestKind>(request: Request, options: ExchangeOptions): Promise<Answer<K>> {
-    const ended = new AbortController();
-    this.#inFlight = { kind: request.kind, ended };
+    this.#inFlight = request.kind;
     const unwatch = watchAbort(request.kind, options, () => this.#wire.terminate());
     try {
       this.#wire.send(messageOf(request));
-      const answer = await this.#listen<K>(request.kind as K, {
-        ...options,
-        signal: eitherOf(options.signal, ended.signal),
-      });
-      if (ended.signal.aborted) throw disposed(request.kind);
+      const answer = await this.#listen<K>(request.kind as K, options);
+      if (this.#ended) throw disposed(request.kind);
       this.#leave(request, answer);
       return answer;
     } catch (error) {
       this.#state = 'spent';
-      throw ended.signal.aborted ? disposed(request.kind, error) : error;
+      throw this.#ended ? disposed(request.kind, error) : error;
     } finally {
       unwatch();
       this.#inFlight = undefined;
@@ -154,11 +156,17 @@ export class Exchange {
         return withRefusal(answer, refusedAt);
       }
       const notification = this.#read(received);
-      const asked = await askCaller(notification, options);
+      const asked = await askCaller(notification, this.#asking(options));
       if (asked.verdict.kind === 'refuse') refusedAt ??= scriptOf(notification);
       thrown ??= asked.thrown;
       this.#wire.send(replyTo(thrown === undefined ? asked.verdict : { kind: 'refuse' }));
     }
+  }
+
+  #asking({ notify, signal }: ExchangeOptions): Asking {
+    this.#ending ??= new AbortController();
+    if (this.#ended) this.#ending.abort();
+    return { notify, signal: eitherOf(signal, this.#ending.signal), gone: this.#wire.gone };
   }
 
   async #receive(): Promise<Received | undefined> {

@@ -7,7 +7,7 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { notificationOf, scriptOf } from './notification.js';
 import type { ExchangeOptions, Notification, RequestKind } from './session.js';
 import type { SwrkChild } from './swrk-child.js';
-import { type Asked, askCaller } from './verdict.js';
+import { type Asked, type Asking, askCaller } from './verdict.js';
 
 export interface Talk {
   readonly outcome: LibcriuOutcome;
@@ -23,7 +23,7 @@ export async function conversation(call: LibcriuCall, child: SwrkChild, options:
     // From here on the job has the only copies: its end is our end-of-file, and CRIU's.
     theirs.close();
     child.socket.close();
-    const heard = await listen(ours, options);
+    const heard = await listen(ours, { notify: options.notify, signal: options.signal, gone: child.exited });
     return { ...heard, outcome: await job.done };
   } finally {
     theirs.close();
@@ -40,13 +40,13 @@ const NOT_REFUSABLE = new Set(['pre-resume', 'post-resume']);
 type Heard = Omit<Talk, 'outcome'>;
 
 /** Until the call has returned, which closes the other end. */
-async function listen(channel: Fd, options: ExchangeOptions): Promise<Heard> {
+async function listen(channel: Fd, asking: Asking): Promise<Heard> {
   let heard: Heard = {};
   for (;;) {
     const message = await receive(channel).done;
     if (message === undefined) return heard;
     const notification = read(message);
-    const asked = await askCaller(notification, options);
+    const asked = await askCaller(notification, asking);
     heard = { ...refusal(notification, asked), ...heard };
     const refuses = asked.verdict.kind === 'refuse' && !NOT_REFUSABLE.has(scriptOf(notification));
     send(channel, Uint8Array.of(refuses || heard.thrown !== undefined ? REFUSE : PROCEED));
@@ -62,7 +62,8 @@ function read({ bytes, fds }: Message): Notification {
   return notification;
 }
 
-function refusal(notification: Notification, { verdict, thrown }: Asked): Heard {
+function refusal(notification: Notification, { verdict, thrown, gone }: Asked): Heard {
+  if (gone === true) return {};
   if (thrown !== undefined) return { thrown, refusedAt: scriptOf(notification) };
   if (verdict.kind === 'refuse') return { refusedAt: scriptOf(notification) };
   if ((verdict.external ?? []).length === 0) return {};

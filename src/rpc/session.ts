@@ -119,12 +119,20 @@ export type Verdict =
   /** Ends the operation: CRIU resumes a tree it was dumping and kills one it was restoring. Ignored by CRIU at pre- and post-resume. */
   | { readonly kind: 'refuse' };
 
+export interface Held {
+  /** Aborted when nobody waits for the verdict any more: the caller aborted, the session was disposed, or CRIU has died. */
+  readonly signal: AbortSignal;
+}
+
+export type Notify = (notification: Notification, held: Held) => Verdict | Promise<Verdict>;
+
 export interface ExchangeOptions {
   /**
-   * Called once per notification, never concurrently; without it everything is acknowledged. If it throws, CRIU is refused, and the
-   * exchange rejects with what was thrown after CRIU has answered.
+   * Called once per notification, never concurrently while the exchange lasts; without it everything is acknowledged. If it throws,
+   * CRIU is refused, and the exchange rejects with what was thrown after CRIU has answered. A CRIU that dies meanwhile ends the
+   * exchange at once; what the handler says after that is not heard.
    */
-  readonly notify?: (notification: Notification) => Verdict | Promise<Verdict>;
+  readonly notify?: Notify;
   /**
    * On abort the pending or next notification is refused at once. A request that stops no task (VERSION, FEATURE_CHECK, CHECK,
    * CPUINFO_*, PAGE_SERVER*, WAIT_PID) is ended by terminating CRIU. One that does (DUMP, PRE_DUMP, SINGLE_PRE_DUMP, RESTORE) is

@@ -3,9 +3,10 @@
 // The socket pair is made in this process because CRIU opens "fd numbers" of ours through /proc/<creator of the pair>/fd, and only
 // while that process lives.
 
-import { type ExitStatus, sendSignal, spawn, waitChild } from '../addon/children.js';
+import { isMainThread } from 'node:worker_threads';
+import { type ChildWatch, type ExitStatus, sendSignal, spawn, watchChild } from '../addon/children.js';
 import type { Fd } from '../addon/fd.js';
-import { seqpacketPair } from '../addon/sockets.js';
+import { type Message, receiveSoon, seqpacketPair } from '../addon/sockets.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { openTail, type Tail } from './tail.js';
 
@@ -31,6 +32,8 @@ export interface SwrkOptions {
 
 const SIGKILL = 9;
 const FIRST_FREE_FD = 3;
+/** How long our thread stands still for an answer that is about to come, once CRIU is up: it answers what it knows in 5 µs. */
+const SOON_US = 100;
 
 export class SwrkChild {
   /** Our end. */
@@ -40,7 +43,11 @@ export class SwrkChild {
   readonly stdout: Tail;
   readonly stderr: Tail;
   readonly #pidfd: Fd;
+  readonly #watch: ChildWatch;
+  #ended = false;
   #terminated = false;
+  #hasSpoken = false;
+  #wake = (): void => {};
 
   /** Throws CRIU_MISSING when there is no such program, RangeError when a number in `inherit` is taken twice. */
   constructor(options: SwrkOptions) {
@@ -59,14 +66,22 @@ export class SwrkChild {
     } finally {
       theirs.close();
     }
-    this.exited = waitChild(this.#pidfd).done.catch(() => undefined);
+    this.#watch = watchChild(this.#pidfd, () => this.#wake());
+    this.exited = this.#end();
+  }
+
+  async #end(): Promise<ExitStatus | undefined> {
+    const exit = await this.#watch.done.catch(() => undefined);
+    this.#ended = true;
+    this.#wake();
+    return exit;
   }
 
   #start(options: SwrkOptions, theirs: Fd, number: number): Fd {
     const { pidfd } = spawn({
       file: options.criu,
       argv: ['criu', ...(options.defaultConfig === false ? ['--no-default-config'] : []), 'swrk', String(number)],
-      env: environment(options.env ?? process.env),
+      ...environment(options.env),
       fds: [
         ...(options.stdin === undefined ? [] : [{ fd: options.stdin, as: 0 }]),
         { fd: this.stdout.fd, as: 1 },
@@ -78,6 +93,40 @@ export class SwrkChild {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     return pidfd;
+  }
+
+  /**
+   * The next message; `undefined` when there will be none: the child has ended, has hung up, or we have. That it ended is asked
+   * for besides, because tasks that a killed CRIU was just restoring hold its socket too, and then the socket does not tell.
+   */
+  async receive(): Promise<Message | undefined> {
+    for (let soonUs = this.#hasSpoken ? SOON_US : 0; !this.socket.closed; soonUs = 0) {
+      // Asked first: what it sent before its end is in the socket by then.
+      const ended = this.#ended;
+      const taken = receiveSoon(this.socket, soonUs);
+      if (taken === 'hung-up') return undefined;
+      if (taken !== undefined) {
+        this.#hasSpoken = true;
+        return taken;
+      }
+      if (ended) return undefined;
+      await this.#news();
+    }
+    return undefined;
+  }
+
+  /** Until the socket has something to tell or is closed by us, or the child has ended. */
+  #news(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#watch.arm(this.socket);
+    });
+  }
+
+  /** Closes our end, and ends a `receive` under way. */
+  hangUp(): void {
+    this.socket.close();
+    this.#wake();
   }
 
   /** Whether terminate() was called. */
@@ -97,7 +146,7 @@ export class SwrkChild {
 
   /** Closes what we hold; the child should have ended. What it printed stays readable. */
   close(): void {
-    this.socket.close();
+    this.hangUp();
     this.#pidfd.close();
     this.stdout[Symbol.dispose]();
     this.stderr[Symbol.dispose]();
@@ -114,8 +163,11 @@ function controlNumber(taken: readonly number[]): number {
   return number;
 }
 
-function environment(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+/** Our own is not listed: `process.env` asks libc for each variable (80 µs), and on the main thread it is libc's anyway. */
+function environment(env: SwrkOptions['env']): { readonly env?: readonly string[] } {
+  if (env === undefined && isMainThread) return {};
+  const entries = Object.entries(env ?? process.env);
+  return { env: entries.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])) };
 }
 
 function missing(path: string, cause: unknown): CheckpointError<'CRIU_MISSING'> | undefined {

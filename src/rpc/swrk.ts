@@ -1,12 +1,7 @@
 // The session over our own child: the default. One packet of the socket is one message; there is no length in front, so a stream
 // socket, and thereby Node's child_process, could not carry it.
-//
-// End-of-file normally says that CRIU is gone. Not always: tasks that a killed CRIU was just restoring hold its socket too. So
-// every wait for a message also watches the child.
 
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Job } from '../addon/job.js';
-import { type Message, receive, receiveSoon, send } from '../addon/sockets.js';
+import { type Message, send } from '../addon/sockets.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { CriuRequest } from '../schema/rpc.js';
 import { decodeResponse, encodeRequest } from '../schema/rpc-codec.js';
@@ -21,20 +16,11 @@ export function openSwrk(options: SwrkOptions): Session {
   return new SwrkSession(options);
 }
 
-// How long our thread stands still for an answer that is about to come.
-const SOON_US = 100;
-/**
- * After CRIU's end, how long its last message may take from the kernel to us. Our thread may have to wait for a CPU that long on a busy
- * machine (50 ms were seen not to be enough). Only somebody else's hold on the socket makes us wait for all of it.
- */
-const LINGER_MS = 2000;
-
 class SwrkSession implements Session, Wire {
   readonly kind = 'swrk';
   readonly criu: { readonly path: string };
   readonly #child: SwrkChild;
   readonly #exchange: Exchange;
-  #receiving: Job<Message | undefined> | undefined;
   #disposed: Promise<void> | undefined;
 
   constructor(options: SwrkOptions) {
@@ -76,23 +62,16 @@ class SwrkSession implements Session, Wire {
   }
 
   async #nextMessage(): Promise<Message | undefined> {
-    // CRIU answers what it knows within microseconds; a thread to wait for it costs a quarter of a millisecond.
-    const answer = receiveSoon(this.#child.socket, SOON_US);
-    if (answer !== undefined) return answer;
-    const job = receive(this.#child.socket);
-    this.#receiving = job;
-    const answered = new AbortController();
-    const gone = this.#child.exited.then(() => waitFor(LINGER_MS, answered.signal));
     try {
-      return await Promise.race([job.done, gone]);
+      return await this.#child.receive();
     } catch (error) {
       if (isHangUp(error)) return undefined;
       throw error;
-    } finally {
-      answered.abort();
-      this.#receiving = undefined;
-      await job[Symbol.asyncDispose]();
     }
+  }
+
+  get gone(): Promise<unknown> {
+    return this.#child.exited;
   }
 
   terminate(): void {
@@ -100,7 +79,7 @@ class SwrkSession implements Session, Wire {
   }
 
   close(): void {
-    this.#child.socket.close();
+    this.#child.hangUp();
   }
 
   async hungUp(): Promise<HungUp> {
@@ -117,18 +96,10 @@ class SwrkSession implements Session, Wire {
 
   async #end(): Promise<void> {
     this.#exchange.end();
-    // The waiting job has a duplicate of the socket; CRIU sees the end only when that is closed as well.
-    await this.#receiving?.[Symbol.asyncDispose]();
     this.close();
     if (!this.#exchange.becameCommand) await this.#child.exited;
     this.#child.close();
   }
-}
-
-async function waitFor(ms: number, signal: AbortSignal): Promise<undefined> {
-  // Aborted: the message came after all.
-  await delay(ms, undefined, { signal }).catch(() => undefined);
-  return undefined;
 }
 
 function isHangUp(error: unknown): boolean {

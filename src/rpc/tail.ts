@@ -32,9 +32,14 @@ export function openTail(name: string): Tail {
   };
 }
 
+// Shared by all tails: nothing of it is kept between two calls.
+let scratch: Buffer | undefined;
+
 function readEnd(fd: number): string {
+  scratch ??= Buffer.allocUnsafeSlow(TAIL_BYTES);
+  // CRIU prints little or nothing: one read tells all, and the size need not be asked for.
+  const got = readSync(fd, scratch, 0, TAIL_BYTES, 0);
+  if (got < TAIL_BYTES) return scratch.toString('utf8', 0, got);
   const { size } = fstatSync(fd);
-  const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
-  const got = bytes.length === 0 ? 0 : readSync(fd, bytes, 0, bytes.length, size - bytes.length);
-  return bytes.toString('utf8', 0, got);
+  return scratch.toString('utf8', 0, readSync(fd, scratch, 0, TAIL_BYTES, size - TAIL_BYTES));
 }

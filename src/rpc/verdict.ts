@@ -1,36 +1,65 @@
-// Asking the caller about a notification, with an abort that does not wait for the caller.
+// Asking the caller about a notification, without waiting for a caller whose verdict nobody wants any more: after an abort, and after
+// CRIU's death.
 
-import type { ExchangeOptions, Notification, Verdict } from './session.js';
+import type { ExchangeOptions, Notification, Notify, Verdict } from './session.js';
 
-export type Asked = { readonly verdict: Verdict; readonly thrown?: { readonly error: unknown } };
+export interface Asked {
+  readonly verdict: Verdict;
+  readonly thrown?: { readonly error: unknown };
+  /** CRIU ended first: nobody hears the verdict, and nobody refused. */
+  readonly gone?: true;
+}
 
 const PROCEED: Verdict = { kind: 'proceed' };
 const REFUSE: Verdict = { kind: 'refuse' };
 
+export interface Asking {
+  readonly notify: ExchangeOptions['notify'];
+  readonly signal: AbortSignal | undefined;
+  /** Resolves when CRIU has ended. */
+  readonly gone: Promise<unknown>;
+}
+
 /** Never rejects: what `notify` throws comes back beside a refusal. An orphan's fd that nobody takes is closed here. */
-export async function askCaller(notification: Notification, { notify, signal }: ExchangeOptions): Promise<Asked> {
+export async function askCaller(notification: Notification, { notify, signal, gone }: Asking): Promise<Asked> {
   if (signal?.aborted === true || notify === undefined) {
     if (notification.kind === 'orphan-pts-master') notification.fd.close();
     return { verdict: signal?.aborted === true ? REFUSE : PROCEED };
   }
-  const asked = Promise.resolve()
-    .then(() => notify(notification))
-    .then(
-      (verdict): Asked => ({ verdict }),
-      (error: unknown): Asked => ({ verdict: REFUSE, thrown: { error } }),
-    );
-  return signal === undefined ? asked : orAborted(asked, signal);
+  const held = new AbortController();
+  const interrupted = interruption(held, { signal, gone });
+  try {
+    return await Promise.race([verdictOf(notify, notification, held.signal), interrupted.asked]);
+  } finally {
+    interrupted.forget();
+  }
 }
 
-async function orAborted(asked: Promise<Asked>, signal: AbortSignal): Promise<Asked> {
-  let refuse = (): void => {};
-  const aborted = new Promise<Asked>((resolve) => {
-    refuse = () => resolve({ verdict: REFUSE });
-  });
-  signal.addEventListener('abort', refuse, { once: true });
+async function verdictOf(notify: Notify, notification: Notification, signal: AbortSignal): Promise<Asked> {
   try {
-    return await Promise.race([asked, aborted]);
-  } finally {
-    signal.removeEventListener('abort', refuse);
+    return { verdict: await notify(notification, { signal }) };
+  } catch (error) {
+    return { verdict: REFUSE, thrown: { error } };
   }
+}
+
+type Interruption = { readonly asked: Promise<Asked>; forget(): void };
+
+/** Resolves, and aborts `held`, at whatever comes first; never after `forget`. */
+function interruption(held: AbortController, { signal, gone }: Omit<Asking, 'notify'>): Interruption {
+  let end = (_reason: unknown, _asked: Asked): void => {};
+  const asked = new Promise<Asked>((resolve) => {
+    end = (reason, outcome) => {
+      held.abort(reason);
+      resolve(outcome);
+    };
+  });
+  const aborted = (): void => end(signal?.reason, { verdict: REFUSE });
+  signal?.addEventListener('abort', aborted, { once: true });
+  void gone.then(() => end(new Error('CRIU has ended'), { verdict: REFUSE, gone: true }));
+  const forget = (): void => {
+    signal?.removeEventListener('abort', aborted);
+    end = () => {};
+  };
+  return { asked, forget };
 }

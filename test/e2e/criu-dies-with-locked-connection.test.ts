@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import type { Notify } from '../../src/rpc/session.js';
 import { CRIUS } from '../helpers/criu-cli.js';
 import { openHttp } from '../helpers/http-connection.js';
 import { locksOf, tablesOf, watchLeaks } from '../helpers/leaks.js';
@@ -67,6 +68,35 @@ describe.each(CRIUS)('with criu $name', (criu) => {
       expect(looksWhole(images)).toBe(point === 'post-dump' && !leaveRunning);
     });
   }
+
+  testWith(
+    [criu.here, criu.inet],
+    'killed while post-dump is held for ever: heard at once, the connection works',
+    async () => {
+      await using dir = tempDir();
+      const images = dir.folder('images');
+      const started = await startServer(dir);
+      await using target = started.target;
+      await using client = await openHttp(started.port);
+      const leaks = watchLeaks();
+      const reasons: string[] = [];
+      const notify: Notify = ({ kind }, { signal }) => {
+        if (kind !== 'post-dump') return { kind: 'proceed' };
+        signal.addEventListener('abort', () => reasons.push(String(signal.reason)));
+        expect(locksOf([client.localPort, started.port])).toHaveLength(1);
+        kill();
+        return new Promise(() => {});
+      };
+      const died = dumpTo(images, target, { criu: criu.path, tcpEstablished: true, networkLock: 'nftables', notify });
+      await expect(died).rejects.toMatchObject({ code: 'CRIU_DIED' });
+      expect(reasons).toEqual(['Error: CRIU has ended']);
+      client.send('/after');
+      expect(await client.answer()).toMatchObject({ requests: 1, port: client.localPort });
+      expect(tablesOf(runIdIn(images))).toEqual([]);
+      await leaks.expectNothingLeft(images);
+      expect(looksWhole(images)).toBe(false);
+    },
+  );
 
   testWith([criu.here, criu.inet], 'after its death another dump and the restore keep the connection', async () => {
     await using dir = tempDir();

@@ -115,15 +115,6 @@ function criuHelp(word: CriuWord, columns: number): string {
   ].join('\n');
 }
 
-// Where the command line says it otherwise than the API.
-const TEXTS: Partial<Record<string, string>> = {
-  '--config': 'A file of options, one a line without dashes; the command line wins over it',
-  '--no-default-config': 'Do not read /etc/criu/default.conf and $HOME/.criu/default.conf',
-  '--log-file': 'Path of the log, from the work directory; without it, warnings and errors go to stderr',
-  '--display-stats': "Print CRIU's statistics",
-  '--action-script': 'A script that CRIU runs at every notify script',
-};
-
 /** A switch that is off when nothing is said needs no "default: off". */
 const SELF_EVIDENT: ReadonlySet<string | undefined> = new Set([undefined, 'off', 'none']);
 
@@ -132,11 +123,9 @@ function flagLines(operation: Operation, columns: number): readonly string[] {
 }
 
 function flagRow(spec: FlagSpec): readonly string[] {
-  const [first = '', short] = spec.flags;
-  // CRIU has only the negative one of this.
-  const long = first === '--default-config' ? '--no-default-config' : first;
+  const [long = '', short] = spec.flags;
   const value = spec.argument === undefined ? '' : spec.argumentOptional ? `[=${spec.argument}]` : ` ${spec.argument}`;
-  const text = TEXTS[long] ?? (SELF_EVIDENT.has(spec.default) ? spec.text : `${spec.text} (default: ${spec.default})`);
+  const text = SELF_EVIDENT.has(spec.default) ? spec.text : `${spec.text} (default: ${spec.default})`;
   return [`  ${short === undefined ? '    ' : `${short}, `}${long}${value}`, text];
 }
 

@@ -3,7 +3,6 @@
 
 import { type FlagSpec, flagsFor, redirected } from '../../options/flags.js';
 import type { Operation, OptionsOf } from '../../options/types.js';
-import { cpuCapabilities } from './cpu-cap.js';
 import type { Setting, Settings } from './settings.js';
 
 /** What the verb takes beside its options. */
@@ -65,7 +64,6 @@ export function collect<O extends Operation>(operation: O, settings: Settings): 
 }
 
 function optionOf(spec: FlagSpec, setting: Setting, found: Record<string, unknown>): Record<string, unknown> {
-  if (setting.name === 'cpu-cap') return { cpuCap: inOption(setting, () => cpuCapabilities(setting.values)) };
   if (setting.name === 'ext-unix-sk') return unixSockets(setting, found);
   const texts = setting.values.filter((text) => redirected(spec.name, text) === undefined);
   const elsewhere = setting.values.map((text) => redirected(spec.name, text)).find((one) => one !== undefined);

@@ -1,6 +1,6 @@
 // Columns for a terminal. The last column takes what is left and is wrapped under itself.
 
-import { wrap } from '../../options/wrap.js';
+import { wrap } from './wrap.js';
 
 const GAP = '  ';
 const NARROWEST = 24;

@@ -1,7 +1,7 @@
 // Options about running CRIU: logs, directories, config files, and what only its command line knows.
 
 import { acted, argumentLine, configured, rpc, switchLine } from '../row.js';
-import { bareFileName, choice, flag, list, logLevel, text } from '../values.js';
+import { bareFileName, choice, flag, flagOff, list, logLevel, text } from '../values.js';
 
 const ALL = ['dump', 'preDump', 'restore', 'pageServer', 'check', 'cpuinfo'] as const;
 const DUMP_AND_RESTORE = ['dump', 'restore'] as const;
@@ -22,6 +22,7 @@ export const RUNNING = {
     type: bareFileName,
     default: 'criu.log',
     text: "Name of CRIU's log in the work directory",
+    flagText: 'Path of the log, from the work directory; without it, warnings and errors go to stderr',
     operations: ALL,
   }),
   logLevel: rpc('log_level', {
@@ -45,6 +46,7 @@ export const RUNNING = {
     type: flag,
     default: 'off',
     text: 'Print statistics to the standard output of CRIU',
+    flagText: "Print CRIU's statistics",
     operations: DUMP_AND_RESTORE,
   }),
   config: acted(
@@ -53,16 +55,18 @@ export const RUNNING = {
       type: text('FILE'),
       default: 'none',
       text: "A file of CRIU options, one a line; it overrides the request's",
+      flagText: 'A file of options, one a line without dashes; the command line wins over it',
       operations: ALL,
       quirk: 'can name scripts that CRIU runs as root; CRIU itself ignores a missing file, Frazil refuses it',
     },
     'config_file',
   ),
   defaultConfig: acted({
-    flags: ['--default-config'],
-    type: flag,
+    flags: ['--no-default-config'],
+    type: flagOff,
     default: 'read',
-    text: 'Read /etc/criu/default.conf and $HOME/.criu/default.conf first, as CRIU does unless --no-default-config is given',
+    text: 'Whether /etc/criu/default.conf and $HOME/.criu/default.conf are read first, as CRIU does',
+    flagText: 'Do not read /etc/criu/default.conf and $HOME/.criu/default.conf',
     operations: ALL,
     quirk: '$CRIU_CONFIG_FILE is read in any case',
   }),
@@ -94,6 +98,7 @@ export const RUNNING = {
     type: list(text('FILE')),
     default: 'none',
     text: 'A script that CRIU runs at every notify script, after our own notification',
+    flagText: 'A script that CRIU runs at every notify script',
     operations: DUMP_AND_RESTORE,
     config: (paths) => paths.map((path) => argumentLine('action-script', path)),
   }),

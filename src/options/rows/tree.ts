@@ -1,19 +1,9 @@
 // Options about the tree itself: what becomes of it, its terminal, files, cgroups and namespaces.
 
+import { cpuCapabilities } from '../cpu-capabilities.js';
 import { rpc } from '../row.js';
 import type { CgroupsMode, CpuCapability } from '../types.js';
-import {
-  cgroupRoot,
-  choice,
-  cpuCapabilities,
-  flag,
-  inheritedFd,
-  integer,
-  joinNamespace,
-  list,
-  size,
-  text,
-} from '../values.js';
+import { cgroupRoot, choice, flag, inheritedFd, integer, joinNamespace, list, size, text } from '../values.js';
 
 const DUMP_AND_RESTORE = ['dump', 'restore'] as const;
 const SECONDS_MAX = 2 ** 31 - 1;

@@ -15,10 +15,11 @@ import {
   spawn,
   waitChild,
   waitExit,
+  watchChild,
 } from '../../../src/addon/children.js';
 import { memfd } from '../../../src/addon/files.js';
 import type { Fd } from '../../../src/addon/native.js';
-import { streamPair } from '../../../src/addon/sockets.js';
+import { receiveSoon, send, seqpacketPair, streamPair } from '../../../src/addon/sockets.js';
 import { need, testWith } from '../../helpers/needs.js';
 import { openFds } from './open-fds.js';
 
@@ -37,6 +38,36 @@ function captured(): { readonly output: Promise<string>; readonly out: Fd } {
   const [here, out] = streamPair();
   return { output: text(new Socket({ fd: here.take() })), out };
 }
+
+describe('watchChild()', () => {
+  it('tells of messages when armed, and of the end as waitChild does, and leaves no fd', async () => {
+    const before = openFds();
+    const [here, there] = seqpacketPair();
+    const child = shell('read line', { fds: [{ fd: there, as: 0 }] });
+    let told = (): void => {};
+    const watch = watchChild(child.pidfd, () => told());
+    const next = () =>
+      new Promise<void>((resolve) => {
+        told = resolve;
+        watch.arm(here);
+      });
+    for (const text of ['early', 'later']) {
+      const news = text === 'early' ? undefined : next();
+      send(there, new TextEncoder().encode(text));
+      await (news ?? next());
+      expect(receiveSoon(here, 0)).toMatchObject({ fds: [] });
+      expect(receiveSoon(here, 0)).toBeUndefined();
+    }
+    there.close();
+    sendSignal(child.pidfd, SIGKILL);
+    expect(await watch.done).toEqual({ kind: 'signaled', signal: SIGKILL, coreDumped: false });
+    expect(receiveSoon(here, 0)).toBe('hung-up');
+    watch.arm(here);
+    for (const fd of [here, child.pidfd]) fd.close();
+    expect(() => watch.arm(here)).toThrow(TypeError);
+    expect(openFds()).toEqual(before);
+  });
+});
 
 describe('spawn() and waitChild()', () => {
   it.each([

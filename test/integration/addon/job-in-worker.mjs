@@ -7,8 +7,10 @@ const native = createRequire(import.meta.url)(workerData.addon);
 const jobs = [];
 for (let i = 0; i < workerData.jobs; ++i) {
   const [here, there] = native.seqpacketPair();
-  // A third wait for a message that never comes, a third wait for a process that stays, a third settle all the time.
-  if (i % 3 === 0) jobs.push(native.receive(here));
+  // A third wait for a message that never comes (every other one beside a process), a third wait for a process that stays, a third
+  // settle all the time.
+  if (i % 6 === 0) watch(here);
+  else if (i % 3 === 0) jobs.push(native.receive(here));
   else if (i % 3 === 1) jobs.push(native.waitExit(native.pidfdOpen(process.pid)));
   else keepBusy(here, there);
   jobs.push(here, there);
@@ -16,6 +18,12 @@ for (let i = 0; i < workerData.jobs; ++i) {
 }
 parentPort.postMessage('running');
 setInterval(() => jobs.length, 1000);
+
+function watch(socket) {
+  const job = native.watchChild(native.pidfdOpen(process.pid), () => job.arm(socket));
+  job.arm(socket);
+  jobs.push(job);
+}
 
 async function keepBusy(here, there) {
   for (;;) {

@@ -39,6 +39,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'memfd',
   'spawn',
   'waitChild',
+  'watchChild',
   'waitExit',
   'pidfdOpen',
   'sendSignal',

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { CheckpointError } from '../../../src/errors/checkpoint-error.js';
-import type { Notification, Verdict } from '../../../src/rpc/session.js';
+import type { Held, Notification, Verdict } from '../../../src/rpc/session.js';
+import { criuBelow } from '../../helpers/points.js';
 import { isAlive, taskOf, waitGone } from '../../helpers/procfs.js';
 import { until } from '../../helpers/until.js';
 import {
@@ -58,6 +59,23 @@ export function describeDump(subject: Subject, check: Check): void {
     expect(answer).toMatchObject({ kind: 'refused', refusedAt: 'post-dump' });
     await runsAgain(set.target);
   });
+
+  // The simulator dies of its own: session-faults.test.ts.
+  if (subject.real)
+    check('a CRIU that is killed while a verdict is pending has hung up at once, and the tree runs on', async () => {
+      await using set = await stage();
+      const heard: AbortSignal[] = [];
+      const notify = ({ kind }: Notification, { signal }: Held): Verdict | Promise<Verdict> => {
+        if (kind !== 'post-dump') return PROCEED;
+        heard.push(signal);
+        process.kill(criuBelow(process.pid), 'SIGKILL');
+        return new Promise(() => {});
+      };
+      const answer = await settled(subject, { kind: 'DUMP', opts: set.opts }, { notify });
+      expect(answer).toMatchObject({ kind: 'hung-up', exit: { kind: 'signaled', signal: 9 }, terminated: false });
+      expect(heard.map(({ aborted }) => aborted)).toEqual([true]);
+      await runsAgain(set.target);
+    });
 
   check('a pending verdict holds CRIU and the tree', async () => {
     await using set = await stage();

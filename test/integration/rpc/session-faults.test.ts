@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { CheckpointError } from '../../../src/errors/checkpoint-error.js';
 import { expectServed } from '../../../src/rpc/failure.js';
-import type { Notification, Session, Verdict } from '../../../src/rpc/session.js';
+import type { Held, Notification, Session, Verdict } from '../../../src/rpc/session.js';
 import { openSwrk } from '../../../src/rpc/swrk.js';
 import type { CriuOpts } from '../../../src/schema/rpc.js';
 import { fdsOf, taskOf } from '../../helpers/procfs.js';
@@ -72,15 +72,34 @@ describe('a CRIU that dies', () => {
       });
   }
 
-  leaksNothing('while a verdict is pending is found out when it is given', async () => {
+  leaksNothing('while a verdict is pending ends the exchange, and the handler hears of it', async () => {
     await withTarget(async (opts) => {
       await using session = faulty('notify:pre-dump', 'segv');
-      const notify = async (): Promise<Verdict> => {
-        await until('CRIU has crashed', () => session.stderr().includes('simulated'));
-        return { kind: 'proceed' };
+      let told: unknown;
+      const notify = (_: Notification, { signal }: Held): Promise<Verdict> => {
+        signal.addEventListener('abort', () => {
+          told = signal.reason;
+        });
+        return new Promise(() => {});
       };
       const answer = await session.exchange({ kind: 'DUMP', opts }, { notify });
       expect(answer).toMatchObject({ kind: 'hung-up', exit: { kind: 'signaled', signal: 11 } });
+      expect(String(told)).toBe('Error: CRIU has ended');
+    });
+  });
+
+  leaksNothing('after a verdict was given does not abort what the handler was told to heed', async () => {
+    await withTarget(async (opts) => {
+      await using session = open({});
+      const held: AbortSignal[] = [];
+      const notify = (_: Notification, { signal }: Held): Verdict => {
+        held.push(signal);
+        return { kind: 'proceed' };
+      };
+      expect(await session.exchange({ kind: 'DUMP', opts }, { notify })).toMatchObject({ kind: 'served' });
+      await session[Symbol.asyncDispose]();
+      expect(held.map(({ aborted }) => aborted)).toEqual(held.map(() => false));
+      expect(held).not.toEqual([]);
     });
   });
 

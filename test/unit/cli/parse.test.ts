@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { configArguments } from '../../../src/cli/parse/config-file.js';
-import { cpuCapabilities } from '../../../src/cli/parse/cpu-cap.js';
 import { CRIU_OPTIONS } from '../../../src/cli/parse/grammar.js';
 import { editDistance, nearest } from '../../../src/cli/parse/nearest.js';
 import { flagsFor } from '../../../src/options/flags.js';
@@ -42,24 +41,6 @@ no-restore-sibling   # this is another comment
   });
 });
 
-describe('cpuCapabilities()', () => {
-  it.each([
-    [[undefined], ['fpu', 'cpu', 'ins']],
-    [['all'], ['fpu', 'cpu', 'ins']],
-    [['cpu'], ['fpu', 'cpu', 'ins']],
-    [['^fpu'], ['ins']],
-    [['^fpu,^ins'], []],
-    [['none'], []],
-    [['none,cpu'], ['cpu']],
-    [['^none'], ['fpu', 'cpu', 'ins']],
-    [['^^fpu'], ['fpu', 'ins']],
-    [['none', 'fpu'], ['fpu']],
-    [['^all,cpu'], ['cpu']],
-  ])('%j', (values, expected) => {
-    expect(cpuCapabilities(values)).toEqual(expected);
-  });
-});
-
 describe('nearest()', () => {
   it('names a typing error and nothing far off', () => {
     expect(nearest('dmup', ['dump', 'dedup', 'doctor'])).toBe('dump');
@@ -78,9 +59,9 @@ describe('nearest()', () => {
 
 describe('CRIU_OPTIONS', () => {
   const operations = ['dump', 'preDump', 'restore', 'pageServer', 'check', 'cpuinfo'] as const;
-  // --default-config is ours, CRIU has --no-default-config only; the command of --exec-cmd follows "--"; a bare -x is the rule, and
+  // The command of --exec-cmd follows "--"; a bare -x is the rule, and
   // an inode beside it deprecated; -d is the short form of two.
-  const specs = operations.flatMap(flagsFor).filter(({ flags }) => flags[0] !== '--default-config');
+  const specs = operations.flatMap(flagsFor);
   const otherValue = new Set(['--exec-cmd', '--ext-unix-sk']);
 
   it('has every flag of the option tables', () => {

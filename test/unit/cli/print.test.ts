@@ -5,10 +5,10 @@ import { failureJson, failureLines } from '../../../src/cli/print/failure.js';
 import { progressLine } from '../../../src/cli/print/progress.js';
 import { table } from '../../../src/cli/print/table.js';
 import { bytes, count, micros, millis } from '../../../src/cli/print/units.js';
+import { wrap } from '../../../src/cli/print/wrap.js';
 import { statusOf } from '../../../src/cli/verbs/doctor.js';
 import type { Finding } from '../../../src/criu/doctor/finding.js';
 import { CheckpointError } from '../../../src/errors/checkpoint-error.js';
-import { wrap } from '../../../src/options/wrap.js';
 
 describe('units', () => {
   it.each([

@@ -1,4 +1,4 @@
-// Text for terminals, shared by the help made from the option tables and by the command line's tables.
+// Text for terminals.
 
 /** Breaks at blanks; a word that is longer than the width stays whole, because it is a path to be copied. */
 export function wrap(text: string, width: number): readonly string[] {
