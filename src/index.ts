@@ -10,6 +10,7 @@ export type { AskOptions, CheckCall, CpuinfoCall, Features, Version } from './cr
 export type { DoctorOptions, DoctorReport } from './criu/doctor/doctor.js';
 export { type CaptureReport, type DumpCall, dump } from './criu/dump.js';
 export type { LogExplanation } from './criu/explain.js';
+export { dedup, diffMemory, type ImagesProgress, searchMemory, squash, verifyChain } from './criu/image-verbs.js';
 export { check, cpuinfoCheck, cpuinfoDump, doctor, explainPath, features, pageServer, version } from './criu/lazily.js';
 export { type Located, locate } from './criu/locate.js';
 export type { Operation } from './criu/operation.js';
@@ -31,3 +32,8 @@ export type { ExitStatus, Tree } from './criu/tree.js';
 export { CheckpointError, type ErrorCode, type ErrorDetails, type RefusedDetail } from './errors/checkpoint-error.js';
 export type { Diagnosis } from './errors/diagnosis.js';
 export { type Explanation, explain } from './errors/explain.js';
+export type { DedupReport } from './images/dedup.js';
+export type { Change, DiffOptions, DiffReport, DiffRun, ImageDiff } from './images/diff.js';
+export type { MemoryMatch, SearchOptions, SearchReport } from './images/search.js';
+export type { SquashOptions, SquashReport } from './images/squash.js';
+export type { ChainProblem, ChainReport, VerifyChainOptions } from './images/verify-chain.js';

@@ -20,7 +20,8 @@ void expect_printable(int file, bool readable) {
   for (const auto form : {page::JsonForm::plain, page::JsonForm::pretty}) {
     if (::ftruncate(text.get(), 0) != 0 || ::lseek(text.get(), 0, SEEK_SET) != 0) std::abort();
     if (::lseek(file, 0, SEEK_SET) != 0) std::abort();
-    const auto fault = page::print_pagemap(file, text.get(), form, cancel);
+    uint64_t written = 0;
+    const auto fault = page::print_pagemap(file, text.get(), form, cancel, &written);
     if (fault && (readable || fault->flaw == page::Flaw::system)) std::abort();
   }
 }

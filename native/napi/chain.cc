@@ -44,17 +44,19 @@ class PrintJob final : public Job {
   void run(const Cancel& cancel) noexcept override {
     const UniqueFd image = std::move(image_);
     const UniqueFd out = std::move(out_);
-    fault_ = page::print_pagemap(image.get(), out.get(), form_, cancel);
+    fault_ = page::print_pagemap(image.get(), out.get(), form_, cancel, &written_);
   }
   Result<Napi::Value> settle(Napi::Env env) override {
     auto view = view_of(env, fault_);
     if (!view.ok()) return view.error();
+    view.value().Set("bytes", static_cast<double>(written_));
     return Napi::Value(view.value());
   }
 
   UniqueFd image_;
   UniqueFd out_;
   page::JsonForm form_;
+  uint64_t written_ = 0;
   std::optional<ImageFault> fault_;
 };
 
@@ -156,7 +158,7 @@ class SquashJob final : public ChainJob {
 
 constexpr const char* kNames = "names: an array of strings";
 
-// printPagemap(image: Fd, out: Fd, pretty: boolean) -> Job<{ fault? }>
+// printPagemap(image: Fd, out: Fd, pretty: boolean) -> Job<{ fault?, bytes }>
 Napi::Value print_pagemap(const Napi::CallbackInfo& info) {
   auto image = Fd::duplicate(info[0]);
   if (!image) return {};

@@ -41,7 +41,8 @@ constexpr Flag kFlags[] = {{kParent, "PE_PARENT"}, {kLazy, "PE_LAZY"}, {kPresent
 
 class Printer {
  public:
-  Printer(int out, JsonForm form, const Cancel& cancel) noexcept : out_(out), form_(form), cancel_(cancel) {
+  Printer(int out, JsonForm form, const Cancel& cancel, uint64_t* written) noexcept
+      : out_(out), form_(form), cancel_(cancel), written_(written) {
     text_.reserve(kFlushBytes + 4096);
   }
 
@@ -77,7 +78,9 @@ class Printer {
       // At most what a pipe that polls as writable takes for sure: a blocking write of more would wait for its reader.
       const ssize_t n = retry_eintr([&] { return ::write(out_, rest.data(), std::min(rest.size(), step_)); });
       if (n == -1 && errno != EAGAIN) return SysError{errno, "write"};
-      if (n > 0) rest.remove_prefix(static_cast<size_t>(n));
+      if (n <= 0) continue;
+      rest.remove_prefix(static_cast<size_t>(n));
+      *written_ += static_cast<uint64_t>(n);
     }
     text_.clear();
     return {};
@@ -138,6 +141,7 @@ class Printer {
   int out_;
   JsonForm form_;
   const Cancel& cancel_;
+  uint64_t* written_;
   std::string text_;
   size_t step_ = kFlushBytes;
   bool first_ = true;
@@ -147,11 +151,13 @@ ImageFault to_fault(SysError error) { return {.flaw = Flaw::system, .error = err
 
 }  // namespace
 
-std::optional<ImageFault> print_pagemap(int image, int out, JsonForm form, const Cancel& cancel) noexcept {
+std::optional<ImageFault> print_pagemap(int image, int out, JsonForm form, const Cancel& cancel,
+                                        uint64_t* written) noexcept {
+  *written = 0;
   PagemapReader reader(image);
   PagemapFields fields;
   if (!reader.head(&fields)) return reader.fault();
-  Printer printer(out, form, cancel);
+  Printer printer(out, form, cancel, written);
   struct stat status;
   if (::fstat(out, &status) == -1) return to_fault({errno, "fstat"});
   if (!S_ISREG(status.st_mode)) printer.step(PIPE_BUF);

@@ -15,6 +15,8 @@ enum class JsonForm : uint8_t { plain, pretty };
 
 // Reads the image from the position of `image` and writes to `out`, a regular file, a pipe or a socket. What it prints is what is
 // there, sorted or not. A fault leaves the text cut off. ECANCELED, also while nobody takes the text.
-std::optional<ImageFault> print_pagemap(int image, int out, JsonForm form, const Cancel& cancel) noexcept;
+// `written` is how many bytes of text `out` has got.
+std::optional<ImageFault> print_pagemap(int image, int out, JsonForm form, const Cancel& cancel,
+                                        uint64_t* written) noexcept;
 
 }  // namespace frazil::page

@@ -243,10 +243,12 @@ std::string print(Tests& tests, const std::string& image, JsonForm form, std::op
   const UniqueFd in = open_memfd("image").value();
   const UniqueFd out = open_memfd("text").value();
   tests.expect(pwrite_full(in.get(), image.data(), image.size(), 0).ok());
-  const auto fault = print_pagemap(in.get(), out.get(), form, Cancel::open().value());
+  uint64_t written = 0;
+  const auto fault = print_pagemap(in.get(), out.get(), form, Cancel::open().value(), &written);
   tests.expect(fault.has_value() == flaw.has_value() && (!flaw || fault->flaw == *flaw));
   std::string text(1 << 16, '\0');
   text.resize(pread_full(out.get(), text.data(), text.size(), 0).value());
+  tests.expect(text.size() == written && (!flaw || written == 0));
   return text;
 }
 
@@ -288,7 +290,10 @@ void test_json(Tests& tests) {
     const Pipe pipe = open_pipe(0).value();
     Cancel cancel = Cancel::open().value();
     std::optional<ImageFault> fault;
-    auto body = [&]() noexcept { fault = print_pagemap(in.get(), pipe.write.get(), JsonForm::plain, cancel); };
+    uint64_t written = 0;
+    auto body = [&]() noexcept {
+      fault = print_pagemap(in.get(), pipe.write.get(), JsonForm::plain, cancel, &written);
+    };
     Thread thread = Thread::spawn("print", body).value();
     cancel.signal();
     thread.join();

@@ -16,12 +16,12 @@ import type {
 
 export type { ChainOutcome, DiffCounters, ImageFault, NativeMatch, SearchCounters, SquashCounters } from './native.js';
 
-/** Prints the pagemap `image` as crit does, into `out`. A fault leaves the text cut off. */
+/** Prints the pagemap `image` as crit does, into `out`. A fault leaves the text cut off after `bytes`. */
 export function printPagemap(
   image: Fd,
   out: Fd,
   { pretty, ...options }: JobOptions & { readonly pretty: boolean },
-): Job<{ readonly fault?: ImageFault }> {
+): Job<{ readonly fault?: ImageFault; readonly bytes: number }> {
   return runJob('print the pagemap', options, () => native().printPagemap(image, out, pretty));
 }
 

@@ -312,7 +312,7 @@ export interface Native {
   /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */
   verifyPages(directory: Fd, names: readonly string[]): NativeJob<BadImage | undefined>;
   /** The pagemap `image` as crit prints it, into `out`. */
-  printPagemap(image: Fd, out: Fd, pretty: boolean): NativeJob<{ readonly fault?: ImageFault }>;
+  printPagemap(image: Fd, out: Fd, pretty: boolean): NativeJob<{ readonly fault?: ImageFault; readonly bytes: number }>;
   /** All faults of `names`, at most `limit`; `fault` when the chain itself could not be opened. */
   verifyChain(
     directory: Fd,

@@ -9,6 +9,7 @@ export interface Streams {
 interface Sink {
   write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean | undefined;
+  readonly fd?: number | undefined;
   readonly columns?: number | undefined;
 }
 
@@ -26,6 +27,11 @@ export class Terminal {
   /** True when a person watches stderr. */
   get isInteractive(): boolean {
     return this.#streams.stderr.isTTY === true;
+  }
+
+  /** Standard output itself, for bytes that need not pass JavaScript. Nothing that was printed before is still on its way. */
+  get stdoutFd(): number | undefined {
+    return this.#streams.stdout.fd;
   }
 
   get columns(): number {

@@ -1,7 +1,7 @@
 // Chains made of a real checkpoint: verified, squashed, deduplicated, searched, compared; and what comes out restored by the plain criu.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, statSync, truncateSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { dedup } from '../../src/images/dedup.js';
@@ -9,7 +9,8 @@ import { diffMemory } from '../../src/images/diff.js';
 import { searchMemory } from '../../src/images/search.js';
 import { squash } from '../../src/images/squash.js';
 import { verifyChain } from '../../src/images/verify-chain.js';
-import { CRIU_42, runCriu, tryCriu } from '../helpers/criu-cli.js';
+import { runCli } from '../helpers/cli-in-process.js';
+import { CRIT, CRIU_42, runCriu, tryCriu } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { environmentOf } from '../helpers/procfs.js';
 import { type SplitChain, splitChain, writePagemap } from '../helpers/split-chain.js';
@@ -121,6 +122,57 @@ testWith(
     expect(changed.reduce((sum, run) => sum + run.pages, 0)).toBe(pages.changed);
   },
 );
+
+testWith([CRIU_42.here], 'frazil images verify, search, diff, squash and dedup say what they did', async () => {
+  await using dir = tempDir();
+  await using target = await start(dir);
+  const { child, parent, images } = await checkpoint(dir, target);
+  const { pid } = target;
+  expect(await runCli(['images', 'verify', child])).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/is whole.*with 1 parent/),
+  });
+  const found = await runCli(['images', 'search', child, 'FRAZIL_TARGET=', '--json', '--limit', '1', '--context', '4']);
+  const { matches } = JSON.parse(found.stdout);
+  expect(matches).toMatchObject([
+    { in: { kind: 'task', id: pid }, pattern: Buffer.from('FRAZIL_TARGET=').toString('hex') },
+  ]);
+  expect(matches[0].after).toMatch(/^[0-9a-f]{8}$/);
+  const hex = await runCli(['images', 'search', child, '--hex', matches[0].pattern, '--pid', String(pid)]);
+  expect(hex.stdout).toContain(`${pid}  ${matches[0].address}  `);
+  expect(await runCli(['images', 'search', child, 'nowhere to be found'])).toMatchObject({ status: 1, stdout: '' });
+  expect(await runCli(['images', 'search', child, '--context', '5000', 'x'])).toMatchObject({ status: 2 });
+  const diff = JSON.parse((await runCli(['images', 'diff', images, child, '--json'])).stdout);
+  expect(diff.pages).toMatchObject({ changed: 0, 'only-first': 0, 'only-second': 0 });
+  const runs = await runCli(['images', 'diff', parent, child, '--runs']);
+  expect(runs.stdout).toMatch(new RegExp(`^task ${pid} +[\\d,]+ +[\\d,]+`, 'm'));
+  expect(runs.stdout).toMatch(new RegExp(`^task ${pid}  0x[0-9a-f]+  \\d+  changed$`, 'm'));
+  const to = join(dir.path, 'squashed');
+  expect(await runCli(['images', 'squash', child, to])).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/2 levels in one/),
+  });
+  expect((await runCli(['images', 'squash', child, to])).status).toBe(1);
+  expect(JSON.parse((await runCli(['images', 'dedup', child, '--json'])).stdout).deduplicatedPages).toBeGreaterThan(0);
+  truncateSync(join(parent, `pagemap-${pid}.img`), 30);
+  const broken = await runCli(['images', 'verify', child]);
+  expect(broken).toMatchObject({ status: 1, stdout: expect.stringMatching(/parent\/pagemap-\d+\.img: /) });
+});
+
+testWith([CRIU_42.here], 'frazil images decode prints pagemaps natively as crit does', async () => {
+  await using dir = tempDir();
+  await using target = await start(dir);
+  const { child, parent } = await checkpoint(dir, target);
+  for (const folder of [child, parent]) {
+    const image = join(folder, `pagemap-${target.pid}.img`);
+    for (const form of [[], ['--pretty']]) {
+      const [ours, theirs] = [join(dir.path, 'ours'), join(dir.path, 'theirs')];
+      expect(await runCli(['images', 'decode', '-i', image, '-o', ours, ...form])).toMatchObject({ status: 0 });
+      execFileSync(CRIT, ['decode', '-i', image, '-o', theirs, ...form]);
+      expect(readFileSync(ours, 'utf8')).toBe(readFileSync(theirs, 'utf8'));
+    }
+  }
+});
 
 // What of a file is data: begin and end of each stretch.
 async function extentsOf(file: string): Promise<readonly (readonly number[])[]> {

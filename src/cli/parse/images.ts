@@ -10,9 +10,11 @@ export interface ImagesRow {
 }
 
 const HELP = flag('help', 'Show this text', 'h');
-const JSON_OPTION = flag('json', 'One object on stdout (rss: one a line)');
 const PRETTY = flag('pretty', 'With indentation, flags as words, pointers in hexadecimal');
 const NOPL = flag('nopl', 'Sizes of payloads in place of their contents');
+const JSON_OPTION = flag('json', 'One object on stdout (rss: one a line); everything for people goes to stderr');
+const PROGRESS = flag('progress', 'Show progress even when stderr is no terminal');
+const QUIET = flag('quiet', 'No progress, no summary; errors only');
 
 export const IMAGES_VERBS = {
   decode: {
@@ -44,6 +46,40 @@ export const IMAGES_VERBS = {
     text: 'The same as images ps DIR and so on, as crit has it',
     options: [JSON_OPTION, HELP],
   },
+  verify: {
+    usage: 'frazil images verify DIR',
+    text: 'Check that a chain is complete: every hole found in a parent, every pages file long enough',
+    options: [JSON_OPTION, HELP],
+  },
+  dedup: {
+    usage: 'frazil images dedup DIR',
+    text: 'Free in the parents what DIR has itself, as criu dedup; they cannot be restored by themselves then',
+    options: [JSON_OPTION, HELP],
+  },
+  squash: {
+    usage: 'frazil images squash DIR NEWDIR',
+    text: 'Make of DIR and its parents one images directory that needs none',
+    options: [JSON_OPTION, PROGRESS, QUIET, HELP],
+  },
+  search: {
+    usage: 'frazil images search DIR [TEXT...] [--hex BYTES]',
+    text: 'Find text or bytes in the memory of all tasks, through the parents',
+    options: [
+      valued('hex', 'HEX', 'Bytes in hexadecimal, such as deadbeef; may be repeated'),
+      valued('limit', 'N', 'Stop after N matches; default: 1000'),
+      valued('context', 'N', 'Bytes to show before and after; default: 32'),
+      valued('pid', 'PID', 'Only the task with this pid; may be repeated'),
+      JSON_OPTION,
+      PROGRESS,
+      QUIET,
+      HELP,
+    ],
+  },
+  diff: {
+    usage: 'frazil images diff DIR OTHER [--runs]',
+    text: 'Compare the memory of two checkpoints of the same tree, page by page',
+    options: [flag('runs', 'List each run of pages that is not the same'), JSON_OPTION, PROGRESS, QUIET, HELP],
+  },
 } as const satisfies Record<string, ImagesRow>;
 
 export type ImagesVerb = keyof typeof IMAGES_VERBS;
@@ -68,6 +104,10 @@ function flag(name: string, text: string, short?: string): OwnOption {
 
 function file(name: string, short: string, text: string): OwnOption {
   return { name, argument: 'required', sets: name, on: true, text, short, value: 'FILE' };
+}
+
+function valued(name: string, value: string, text: string): OwnOption {
+  return { name, argument: 'required', sets: name, on: true, text, value };
 }
 
 function outOption(what: string): OwnOption {

@@ -44,6 +44,8 @@ async function* checked(
 
 export interface Output extends AsyncDisposable {
   write(piece: string | Uint8Array): Promise<void>;
+  /** Where the next piece goes to, for who writes without us; borrowed. Nothing where pieces go to a test. */
+  readonly fd: number | undefined;
   /** Puts what was written in its place. A file is as it was until then, and stays so without. */
   commit(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function openOutput(file: string | undefined, terminal: Terminal): 
 function toTerminal(terminal: Terminal): Output {
   return {
     write: async (piece) => terminal.write(piece),
+    fd: terminal.stdoutFd,
     commit: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };
@@ -79,6 +82,7 @@ async function throughHandle(file: string): Promise<Output> {
   const handle = await open(file, 'w').catch(failed(file));
   return {
     write: (piece) => writeAll(handle, piece, file),
+    fd: handle.fd,
     commit: async () => {},
     [Symbol.asyncDispose]: () => handle.close(),
   };
@@ -90,6 +94,7 @@ async function besideAndRenamed({ path, mode }: FilePlace): Promise<Output> {
   let committed = false;
   return {
     write: (piece) => writeAll(handle, piece, path),
+    fd: handle.fd,
     commit: async () => {
       await rename(temporary, path).catch(failed(path));
       committed = true;
