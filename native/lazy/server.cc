@@ -92,6 +92,8 @@ void Server::hear_caller() noexcept {
   if (n == 1 || (n == -1 && errno == EAGAIN)) return;
   caller_listens_ = false;
   if (!options_.outlive) verdict_.fail(Fault::caller, {EPIPE, "recv"});
+  // CRIU is his child and ends with him, unless it has begun: nobody else knows of this socket.
+  if (restores_.size() < options_.trees) verdict_.decide(Verdict::plain(Event::refused, Fault::none, {0, ""}));
 }
 
 void Server::accept_restore() noexcept {

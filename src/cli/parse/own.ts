@@ -59,6 +59,18 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
   }),
   own('sync', { text: 'On dump and pre-dump: end only when the images have reached the disk' }),
   ...READING,
+  own('lazy', { text: 'On restore: run the tree first, fill its memory behind it' }),
+  own('record', {
+    text: 'With --lazy: write the order in which the tree asks for pages into FILE',
+    argument: 'required',
+    value: 'FILE',
+  }),
+  own('replay', { text: 'With --lazy: fill in the order of FILE first', argument: 'required', value: 'FILE' }),
+  own('fill-rate', {
+    text: 'With --lazy: fill no faster than SIZE a second, such as 100M',
+    argument: 'required',
+    value: 'SIZE',
+  }),
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 

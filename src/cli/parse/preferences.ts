@@ -3,7 +3,14 @@
 import type { Occurrence } from './getopt.js';
 import { lastValue, type Settings, settle } from './settings.js';
 
-export interface Preferences {
+export interface LazyPreferences {
+  readonly lazy: boolean;
+  readonly record?: string;
+  readonly replay?: string;
+  readonly bytesPerSecond?: number;
+}
+
+export interface Preferences extends LazyPreferences {
   readonly json: boolean;
   readonly progress: boolean;
   readonly quiet: boolean;
@@ -42,10 +49,33 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     quiet: settings.has('quiet'),
     sync: settings.has('sync'),
     reading: readingOf(settings),
+    ...lazyOf(settings),
     ...(criu === undefined ? {} : { criu }),
     ...(absorb === undefined ? {} : { absorb }),
     ...(kind === undefined ? {} : { session: oneOf('--session', kind, SESSIONS) }),
   };
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+const MIN_RATE = 1024;
+
+function lazyOf(settings: Settings): LazyPreferences {
+  const record = lastValue(settings, 'record');
+  const replay = lastValue(settings, 'replay');
+  const rate = lastValue(settings, 'fill-rate');
+  return {
+    lazy: settings.has('lazy'),
+    ...(record === undefined ? {} : { record }),
+    ...(replay === undefined ? {} : { replay }),
+    ...(rate === undefined ? {} : { bytesPerSecond: rateOf(rate) }),
+  };
+}
+
+function rateOf(value: string): number {
+  const [, digits, unit = ''] = /^(\d{1,12})([KMG]?)$/.exec(value) ?? [];
+  const rate = Number(digits) * (UNITS[unit] ?? 1);
+  if (!(rate >= MIN_RATE)) throw new RangeError(`--fill-rate: at least 1K expected, such as 100M, not "${value}"`);
+  return rate;
 }
 
 function readingOf(settings: Settings): ArchiveReading {

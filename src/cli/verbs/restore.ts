@@ -2,8 +2,8 @@
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type RestoreCall, restore } from '../../criu/restore.js';
+import { join, resolve } from 'node:path';
+import { type FillReport, type RestoreCall, restore } from '../../criu/restore.js';
 import { imagesDirectory } from '../../criu/target.js';
 import type { Tree } from '../../criu/tree.js';
 import { readRestoreStats } from '../../images/stats.js';
@@ -17,6 +17,7 @@ import { millis } from '../print/units.js';
 import { UsageError } from '../usage-error.js';
 import { namedArchive } from './archive-keys.js';
 import { type Directories, directories } from './directories.js';
+import { lazyCall, watchFill } from './lazily.js';
 import { asked, collected, loggedAt, settling } from './shared.js';
 
 export async function runRestore(invocation: Invocation, context: Context): Promise<number> {
@@ -38,10 +39,13 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     level: options.logLevel,
     terminal: context.terminal,
   });
-  await using pid = await pidfileConfig(pidfile);
+  const lazily = lazyCall(context.preferences);
+  // CRIU's own directory is another one in a lazy restore.
+  await using pid = await pidfileConfig(pidfile === undefined ? undefined : resolve(place.workDir, pidfile));
   const call: RestoreCall = {
     ...options,
     ...pid.options,
+    ...lazily,
     ...loggedAt(found),
     ...asked(context),
     workDir: place.workDir,
@@ -55,9 +59,9 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     await log.finish('done');
     const wallMs = Math.round(performance.now() - begun);
     if (displayStats === true) await sayStatistics(place, context);
-    return restoreDetached === true
-      ? leave({ tree, place, wallMs }, context)
-      : await attend({ tree, place, wallMs }, context);
+    const fill = await watchFill(tree, context);
+    const restored = { tree, place, wallMs, ...(fill === undefined ? {} : { fill }) };
+    return restoreDetached === true ? leave(restored, context) : await attend(restored, context);
   } catch (error) {
     await log.finish('failed');
     throw error;
@@ -68,10 +72,14 @@ interface Restored {
   readonly tree: Tree;
   readonly place: Directories;
   readonly wallMs: number;
+  readonly fill?: FillReport;
 }
 
-function leave({ tree: { pid }, place: { imagesDir }, wallMs }: Restored, { terminal, preferences }: Context): number {
-  if (preferences.json) terminal.printJson({ pid, imagesDir, wallMs });
+function leave(
+  { tree: { pid }, place: { imagesDir }, wallMs, fill }: Restored,
+  { terminal, preferences }: Context,
+): number {
+  if (preferences.json) terminal.printJson({ pid, imagesDir, wallMs, ...fill });
   else if (!preferences.quiet) terminal.say(`Restored process ${pid} from ${imagesDir} in ${millis(wallMs)}`);
   return EXIT.done;
 }
@@ -79,7 +87,7 @@ function leave({ tree: { pid }, place: { imagesDir }, wallMs }: Restored, { term
 // CRIU blocks all signals while it waits and then ends with 0, however the tree ended. So the first Ctrl-C changes nothing here
 // either (a shell job gets it from the terminal itself), but the second lets go of the tree.
 async function attend(
-  { tree, place, wallMs }: Restored,
+  { tree, place, wallMs, fill }: Restored,
   { terminal, preferences, interruption }: Context,
 ): Promise<number> {
   const { pid } = tree;
@@ -96,7 +104,7 @@ async function attend(
   const end = await Promise.race([tree.exited, letGo]);
   const left = end === 'left';
   if (preferences.json)
-    terminal.printJson({ pid, imagesDir: place.imagesDir, wallMs, ...(left ? { left } : { exited: end }) });
+    terminal.printJson({ pid, imagesDir: place.imagesDir, wallMs, ...fill, ...(left ? { left } : { exited: end }) });
   return left ? EXIT.aborted : EXIT.done;
 }
 

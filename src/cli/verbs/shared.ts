@@ -23,6 +23,7 @@ export function collected<O extends Operation>(
     ...found.idle,
     ...(preferences.absorb !== undefined && operation !== 'dump' ? ['--absorb'] : []),
     ...(preferences.sync && !captures ? ['--sync'] : []),
+    ...(preferences.lazy && operation !== 'restore' ? ['--lazy'] : []),
   ];
   if (!preferences.quiet) for (const written of idle) terminal.say(`frazil: ${written} has no effect on ${word}`);
   return found;

@@ -1,0 +1,87 @@
+// frazil restore --lazy: its figures, its orders, and what is left to itself.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect } from 'vitest';
+import { CRIU_42 } from '../helpers/criu-cli.js';
+import { testWith } from '../helpers/needs.js';
+import { waitGone } from '../helpers/procfs.js';
+import { startTarget, type Target } from '../helpers/target.js';
+import { tempDir } from '../helpers/temp-dir.js';
+import { until } from '../helpers/until.js';
+import { buildCli, runProgram, startProgram } from '../integration/cli/programs.js';
+
+beforeAll(buildCli, 120_000);
+
+const MEGABYTES = 64;
+
+interface Lab {
+  readonly target: Target;
+  readonly cwd: string;
+  restore(...argv: string[]): ReturnType<typeof runProgram>;
+}
+
+async function withCheckpoint(use: (lab: Lab) => Promise<void>): Promise<void> {
+  await using dir = tempDir();
+  dir.folder('images');
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('faults', [control, String(MEGABYTES)], { control });
+  // It asks for its pages by itself from the first moment on.
+  await target.ask('read');
+  const pids = target.tree();
+  const cwd = dir.path;
+  expect(await runProgram('frazil', ['dump', '-t', String(target.pid), '-D', 'images'], { cwd })).toMatchObject({
+    status: 0,
+  });
+  await waitGone(pids);
+  await use({ target, cwd, restore: (...argv) => runProgram('frazil', ['restore', '-D', 'images', ...argv], { cwd }) });
+}
+
+testWith([CRIU_42.here], '--json has the figures of the fill; --record and --replay bring back an order', async () => {
+  await withCheckpoint(async ({ target, cwd, restore }) => {
+    const recorded = await restore('--lazy', '-d', '--json', '--record', 'order.txt', '--fill-rate', '256M');
+    expect(recorded).toMatchObject({ status: 0 });
+    const report = JSON.parse(recorded.stdout);
+    expect(report).toMatchObject({ pid: target.pid, imagesDir: join(cwd, 'images'), tasks: 1 });
+    expect(report.firstInstructionMs).toBeGreaterThan(0);
+    expect(report.filledMs).toBeGreaterThan(report.firstInstructionMs);
+    expect(report.bytes.total).toBeGreaterThan(MEGABYTES * 2 ** 20);
+    expect(report.bytes.copied + report.bytes.zero).toBeLessThanOrEqual(report.bytes.total);
+    for (const figure of ['p50', 'p99', 'max']) expect(report.faultLatencyUs[figure]).toBeGreaterThanOrEqual(0);
+    expect(await target.ask('check 4')).toEqual({ broken: 0 });
+    const order = readFileSync(join(cwd, 'order.txt'), 'utf8');
+    expect(order).toMatch(/^frazil-lazy-order 1\n(\d+ [0-9a-f]+ \d+\n)+$/);
+    await target.kill();
+    await waitGone([target.pid]);
+
+    const replayed = await restore('--lazy', '-d', '--json', '--replay', 'order.txt', '--fill-rate', '256M');
+    expect(await target.ask('check 4')).toEqual({ broken: 0 });
+    expect(JSON.parse(replayed.stdout).bytes.replayed).toBeGreaterThan(0);
+    await target.kill();
+    await waitGone([target.pid]);
+
+    const refused = await restore('--lazy', '-d', '--json', '--replay', 'images/pstree.img');
+    expect(refused.status).toBe(1);
+    expect(JSON.parse(refused.stdout)).toMatchObject({ code: 'LAZY_FAILED' });
+  });
+});
+
+testWith([CRIU_42.here], 'a Ctrl-C leaves the fill to itself, which then says in the log how it ended', async () => {
+  await withCheckpoint(async ({ target, cwd }) => {
+    const argv = ['restore', '-D', 'images', '--lazy', '-d', '--fill-rate', '32M', '--json', '--progress'];
+    const running = startProgram('frazil', argv, { cwd });
+    await until('it fills', () => target.alive());
+    await until('it answers', async () => (await target.ask('check 1').catch(() => undefined)) !== undefined);
+    running.child.kill('SIGINT');
+    await running.ended;
+    expect(await target.ask('check 4')).toEqual({ broken: 0 });
+    const log = join(cwd, 'images/lazy-pages.log');
+    await until('the log says it', () => readFileSync(log, 'utf8').includes('"event":"filled"'));
+  });
+});
+
+testWith([], '--record without --lazy is a usage error', async () => {
+  const { status, stderr } = await runProgram('frazil', ['restore', '-D', '.', '--record', 'x']);
+  expect(status).toBe(2);
+  expect(stderr).toContain('--record is about a lazy restore: give --lazy too');
+});
