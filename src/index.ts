@@ -37,3 +37,14 @@ export type { Change, DiffOptions, DiffReport, DiffRun, ImageDiff } from './imag
 export type { MemoryMatch, SearchOptions, SearchReport } from './images/search.js';
 export type { SquashOptions, SquashReport } from './images/squash.js';
 export type { ChainProblem, ChainReport, VerifyChainOptions } from './images/verify-chain.js';
+export { receive } from './migrate/lazily.js';
+export { migrate } from './migrate/migrate.js';
+export type { Arrival, ReceiveOptions, Receiver } from './migrate/receive.js';
+export type {
+  DowntimeParts,
+  IterationReport,
+  MigrateOptions,
+  MigrateProgress,
+  MigrateReport,
+  Tracking,
+} from './migrate/source/options.js';

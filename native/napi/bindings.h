@@ -13,6 +13,7 @@ void define_exec(Napi::Env env, Napi::Object exports);
 void define_tcp_repair(Napi::Env env, Napi::Object exports);
 void define_libcriu(Napi::Env env, Napi::Object exports);
 void define_pages(Napi::Env env, Napi::Object exports);
+void define_transfer(Napi::Env env, Napi::Object exports);
 void define_verify(Napi::Env env, Napi::Object exports);
 void define_chain(Napi::Env env, Napi::Object exports);
 void define_memory(Napi::Env env, Napi::Object exports);

@@ -21,6 +21,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_tcp_repair(env, exports);
   define_libcriu(env, exports);
   define_pages(env, exports);
+  define_transfer(env, exports);
   define_verify(env, exports);
   define_chain(env, exports);
   define_memory(env, exports);

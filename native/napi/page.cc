@@ -3,6 +3,7 @@
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/call.h"
+#include "napi/failure_view.h"
 #include "napi/fd.h"
 #include "napi/instance.h"
 #include "napi/job.h"
@@ -44,25 +45,6 @@ Napi::Value to_view(Napi::Env env, const Counters& counters) {
   for (const auto& [name, value] : fields) {
     view.Set(name, static_cast<double>(value->load(std::memory_order_relaxed)));
   }
-  return view;
-}
-
-const char* to_name(page::Fault fault) {
-  constexpr const char* kNames[] = {"system",       "cancelled",  "hung-up",    "bad-header",          "unknown-command",
-                                    "unknown-image", "no-image",   "not-sorted", "hole-without-parent", "hole-not-in-parent",
-                                    "bad-parent"};
-  return kNames[static_cast<size_t>(fault)];
-}
-
-Napi::Value to_view(Napi::Env env, const page::Failure& failure) {
-  Napi::Object view = Napi::Object::New(env);
-  view.Set("fault", to_name(failure.fault));
-  view.Set("errno", failure.error.number);
-  view.Set("syscall", failure.error.op);
-  view.Set("image", failure.image.kind == page::ImageId::Kind::task ? "task" : "shmem");
-  view.Set("id", static_cast<double>(failure.image.id));
-  view.Set("vaddr", Napi::BigInt::New(env, failure.vaddr));
-  view.Set("pages", static_cast<double>(failure.pages));
   return view;
 }
 
@@ -120,7 +102,7 @@ class ServeJob final : public SinkJob {
     Napi::Object view = Napi::Object::New(env);
     const page::HeaderForm form = sink().form();
     if (form != page::HeaderForm::unknown) view.Set("headerBytes", form == page::HeaderForm::wide ? 32 : 24);
-    if (failure_) view.Set("failure", to_view(env, *failure_));
+    if (failure_) view.Set("failure", failure_view(env, *failure_));
     return view;
   }
 

@@ -113,7 +113,8 @@ void CopyPool::finish(Load* load, const Result<void>& outcome) noexcept {
 
 void CopyPool::work(unsigned index) noexcept {
   while (Load* load = next()) {
-    const Payload payload{load->pipe.read.get(), load->piped, {load->rest.data(), load->copied}, load->offset};
+    const Payload payload{load->pipe.read.get(), load->piped, {load->rest.data(), load->copied}, load->offset,
+                          load->vaddr};
     finish(load, payload.bytes() == 0 ? Result<void>{} : store_.put(index, payload, *load->image));
   }
   counters_.add(&Counters::cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID));

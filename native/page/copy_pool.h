@@ -25,6 +25,7 @@ class CopyPool {
     size_t capacity;
     Image* image = nullptr;
     uint64_t offset = 0;
+    uint64_t vaddr = 0;
     size_t piped = 0;
     size_t copied = 0;  // in `rest`: see Payload
     std::array<std::byte, kPageSize> rest{};
@@ -40,7 +41,7 @@ class CopyPool {
 
   // An empty pipe, sooner or later. The first failure of a copying thread instead, when there was one.
   Result<Load*> acquire() noexcept;
-  // Hands a filled pipe over, to be emptied into its image at its offset; one without any bytes just goes back.
+  // Hands a filled pipe over, to be emptied into its image at its offset, in the order of submission; one without any bytes just goes back.
   void submit(Load* load) noexcept;
   // Waits until nothing is under way: then no page of a task is aliased by us any more. What is under way when the pool ends
   // without it is dropped.

@@ -29,6 +29,7 @@ struct Payload {
   size_t piped;
   std::span<const std::byte> rest;
   uint64_t offset;  // in pages-N.img
+  uint64_t vaddr;   // of its first page; for shared memory the offset in the object
   size_t bytes() const noexcept { return piped + rest.size(); }
 };
 

@@ -139,7 +139,7 @@ Receiver::Step Receiver::add_run(const Header& header) noexcept {
   }
   if (!current_->map.append(run)) return at(Fault::not_sorted, header);
   if ((header.flags & kPresent) == 0) return {};
-  return take_payload(run.pages * kPageSize);
+  return take_payload(run);
 }
 
 Receiver::Step Receiver::check_hole(const PagemapEntry& run) noexcept {
@@ -148,13 +148,15 @@ Receiver::Step Receiver::check_hole(const PagemapEntry& run) noexcept {
   return Failure{fault, {0, ""}, current_->id, run.vaddr, run.pages};
 }
 
-Receiver::Step Receiver::take_payload(uint64_t bytes) noexcept {
+Receiver::Step Receiver::take_payload(const PagemapEntry& run) noexcept {
+  uint64_t bytes = run.pages * kPageSize;
   while (bytes > 0) {
     const auto acquired = pool_->acquire();
     if (!acquired.ok()) return system(acquired.error());
     CopyPool::Load& load = *acquired.value();
     load.image = current_;
     load.offset = current_->bytes;
+    load.vaddr = run.end() - bytes;
     // After a failure the load is lost to the pool, which ends with us.
     if (Step failed = fill(load, bytes)) return failed;
     const size_t got = load.bytes();  // before another thread has it

@@ -73,7 +73,7 @@ class Receiver {
   Step ask_parent(const Header& header) noexcept;
   Step add_run(const Header& header) noexcept;
   Step check_hole(const PagemapEntry& run) noexcept;
-  Step take_payload(uint64_t bytes) noexcept;
+  Step take_payload(const PagemapEntry& run) noexcept;
   Step fill(CopyPool::Load& load, uint64_t bytes) noexcept;
   Step complete_page(CopyPool::Load& load) noexcept;
   Step begin_image(const ImageId& id, const Header& header) noexcept;

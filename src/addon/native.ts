@@ -179,6 +179,57 @@ export interface NativePageSink {
   counters(): SinkCounters;
 }
 
+/** What one end of a migration's page streams has done so far, over all levels. Pages of 4096 bytes. */
+export interface TransferCounters {
+  /** Looked at: taken from CRIU or read from a running task; at the destination, received. */
+  readonly pagesIn: number;
+  /** Told of, not carried. */
+  readonly zeroPages: number;
+  /** Left out: the destination has them, by their digests. */
+  readonly samePages: number;
+  /** Carried, in whatever form. */
+  readonly sentPages: number;
+  /** What the carried pages took. */
+  readonly bodyBytes: number;
+  /** All bytes of the page streams. */
+  readonly wireBytes: number;
+  readonly cpuNs: number;
+  /** The time in which senders waited for the link, summed over them. */
+  readonly stallNs: number;
+}
+
+/** `keys`: 32 bytes for each stream; without them the streams are plaintext. Streams are lent: the caller closes its own. */
+export interface NativePageSenderOptions {
+  readonly streams: readonly Fd[];
+  readonly keys?: readonly Uint8Array[];
+  readonly digests: boolean;
+}
+
+/** Level after level: serve or scan, then finish; one job at a time, none after close(). */
+export interface NativePageSender {
+  /** Consumes the socket. */
+  serve(socket: Fd, parent?: Fd): NativeJob<SinkReception, TransferCounters>;
+  /** Pairs of numbers: a pid in our namespace, and the one in its own by which its images are named. */
+  scan(tasks: readonly number[]): NativeJob<void, TransferCounters>;
+  finish(directory?: Fd): NativeJob<void, TransferCounters>;
+  close(): void;
+  counters(): TransferCounters;
+}
+
+export interface NativePageIntakeOptions {
+  readonly streams: readonly Fd[];
+  readonly keys?: readonly Uint8Array[];
+  /** Of pages, over all levels. */
+  readonly maxBytes: number;
+}
+
+/** One level per job, one job at a time, none after close(). */
+export interface NativePageIntake {
+  receive(directory: Fd, parent?: Fd): NativeJob<void, TransferCounters>;
+  close(): void;
+  counters(): TransferCounters;
+}
+
 /** A pages file that is shorter than its pagemap says, or a pagemap that is none. */
 export interface BadImage {
   readonly name: string;
@@ -309,6 +360,8 @@ export interface Native {
   readonly Fd: NativeFdClass;
 
   readonly PageSink: new (options: NativePageSinkOptions) => NativePageSink;
+  readonly PageSender: new (options: NativePageSenderOptions) => NativePageSender;
+  readonly PageIntake: new (options: NativePageIntakeOptions) => NativePageIntake;
   /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */
   verifyPages(directory: Fd, names: readonly string[]): NativeJob<BadImage | undefined>;
   /** The pagemap `image` as crit prints it, into `out`. */

@@ -30,6 +30,11 @@ const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly 
     usage: 'frazil images VERB [OPTIONS]',
     text: 'Look into image files, and write them',
   },
+  migrate: {
+    usage: 'frazil migrate -t PID --to HOST:PORT [OPTIONS] [OPTIONS OF DUMP]',
+    text: 'Move a running tree to another host',
+  },
+  receive: { usage: 'frazil receive --listen HOST:PORT [--once] [OPTIONS]', text: 'Take in trees that are moved here' },
   help: { usage: 'frazil help [COMMAND]', text: 'Show the options of a command' },
 };
 

@@ -82,8 +82,10 @@ function parseCriu(argv: readonly string[], { occurrences, operands, error }: Sc
 }
 
 function parseOwn(word: OwnCommand, argv: readonly string[]): CommandLine {
-  // The doctor takes a dump's options too, and says what then is left in its way. crit's options can be abbreviated, as crit does.
-  const long = word === 'doctor' ? CRIU_OPTIONS : word === 'images' ? OWN_COMMANDS.images : [];
+  // The doctor takes a dump's options too, and says what then is left in its way; a migration ends with a dump. crit's options can be
+  // abbreviated, as crit does.
+  const dumps = word === 'doctor' || word === 'migrate';
+  const long = dumps ? CRIU_OPTIONS : word === 'images' ? OWN_COMMANDS.images : [];
   const { occurrences, operands, error } = getopt(argv, { long, exact: OWN_COMMANDS[word] });
   const rest = operands.slice(1);
   if (word === 'help') return help(rest.length === 0 ? undefined : rest.join(' '), true);

@@ -74,6 +74,9 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 
+const PLAINTEXT = own('plaintext', { text: 'Everything in plaintext, over a network that is trusted' });
+const number = (name: string, text: string): OwnOption => own(name, { text, argument: 'required', value: 'N' });
+
 const TREE = own('tree', {
   text: 'Look at this tree too, without stopping it',
   argument: 'required',
@@ -113,6 +116,39 @@ export const OWN_COMMANDS = {
     HELP,
   ],
   images: imagesOptions(),
+  migrate: [
+    own('tree', { text: 'Move this tree', argument: 'required', value: 'PID', short: 't' }),
+    own('to', { text: 'Where "frazil receive" listens', argument: 'required', value: 'HOST:PORT' }),
+    PLAINTEXT,
+    own('dry-run', { text: 'Iterate and predict the downtime; the tree stays' }),
+    number('streams', 'Page streams, 1 to 16; default 2'),
+    number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
+    number('max-iterations', 'At most so many before the final dump, 0 for none; default 30'),
+    number('max-total', 'Give up after so many milliseconds'),
+    own('when-diverging', {
+      text: 'A tree that changes faster than the link carries: give-up (default) or stop it all the same',
+      argument: 'required',
+      value: 'WHAT',
+    }),
+    JSON_OPTION,
+    CRIU,
+    QUIET,
+    HELP,
+  ],
+  receive: [
+    own('listen', { text: 'Where to wait; port 0 is any that is free', argument: 'required', value: 'HOST:PORT' }),
+    own('once', { text: 'End with the first tree that arrives, or does not' }),
+    PLAINTEXT,
+    own('directory', {
+      text: 'Where images lie while they are needed; default: memory',
+      argument: 'required',
+      value: 'DIR',
+    }),
+    JSON_OPTION,
+    CRIU,
+    QUIET,
+    HELP,
+  ],
   help: [HELP],
 } as const satisfies Record<string, readonly OwnOption[]>;
 

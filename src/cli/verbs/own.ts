@@ -16,6 +16,10 @@ export async function runOwn(line: Extract<CommandLine, { kind: 'own' }>, contex
       return (await import('./images.js')).runImages(invocation, context);
     case 'archive':
       return (await import('./archive.js')).runArchive(invocation, context);
+    case 'migrate':
+      return (await import('./migrate.js')).runMigrate(invocation, context);
+    case 'receive':
+      return (await import('./receive.js')).runReceive(invocation, context);
     default:
       return (await import('./bench.js')).runBenchCommand(invocation, context);
   }

@@ -60,4 +60,6 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'copyBytes',
   'readBytes',
   'filterStream',
+  'PageSender',
+  'PageIntake',
 ];

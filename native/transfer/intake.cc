@@ -1,0 +1,232 @@
+#include "transfer/intake.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <deque>
+
+#include "page/image_file.h"
+#include "sys/full_io.h"
+#include "sys/retry.h"
+
+namespace frazil::transfer {
+namespace {
+
+using page::kPageSize;
+
+// A tree has thousands of tasks, a process perhaps a thousand fds.
+constexpr size_t kMaxOpenFiles = 256;
+constexpr size_t kMaxImages = size_t{1} << 18;
+
+uint64_t thread_cpu_ns() noexcept {
+  timespec now{};
+  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+bool is_sound(const MapEntry& entry) noexcept {
+  constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
+  if (entry.vaddr % kPageSize != 0 || entry.vaddr >= kMaxBytes) return false;
+  if (entry.pages == 0 || entry.pages > kMaxBytes / kPageSize) return false;
+  const bool parent = (entry.flags & page::kParent) != 0;
+  const bool present = (entry.flags & page::kPresent) != 0;
+  return (entry.flags & ~page::kKnownFlags) == 0 && parent != present;
+}
+
+uint64_t present_pages(const page::PagemapWriter& map) noexcept {
+  uint64_t pages = 0;
+  for (const page::PagemapEntry& entry : map.entries()) {
+    if ((entry.flags & page::kPresent) != 0) pages += entry.pages;
+  }
+  return pages;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Intake>> Intake::open(IntakeOptions options, std::shared_ptr<Counters> counters) noexcept {
+  auto& [sockets, keys, max_bytes] = options;
+  if (sockets.empty() || (!keys.empty() && keys.size() != sockets.size())) return SysError{EINVAL, "accept"};
+  std::vector<IncomingStream> streams;
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    auto stream = IncomingStream::open(std::move(sockets[i]), keys.empty() ? std::optional<StreamKey>() : keys[i]);
+    if (!stream.ok()) return stream.error();
+    streams.push_back(std::move(stream).value());
+  }
+  return std::unique_ptr<Intake>(new Intake(std::move(streams), max_bytes, std::move(counters)));
+}
+
+Result<void> Intake::receive(UniqueFd directory, UniqueFd parent, const Cancel& cancel) noexcept {
+  page::ParentChain parents;
+  if (parent) {
+    auto chain = page::ParentChain::open(std::move(parent));
+    if (!chain.ok()) return chain.error();
+    parents = std::move(chain).value();
+  }
+  directory_ = std::move(directory);
+  images_.clear();
+  open_files_ = 0;
+  auto done = read_all(cancel);
+  if (done.ok()) done = write_images(parents);
+  if (done.ok()) done = free_replaced(parents);
+  if (!done.ok()) {
+    for (const IncomingStream& stream : streams_) stream.shut_down();
+  }
+  directory_.reset();
+  ++level_;
+  return done;
+}
+
+Result<void> Intake::read_all(const Cancel& cancel) noexcept {
+  std::deque<Reader> readers;  // the threads hold pointers to the elements
+  Result<void> outcome;
+  for (IncomingStream& stream : streams_) {
+    Reader& reader = readers.emplace_back(Reader{this, &stream, &cancel, {}, {}});
+    auto thread = Thread::spawn("frazil-intake", reader);
+    if (!thread.ok()) {
+      for (const IncomingStream& each : streams_) each.shut_down();
+      outcome = thread.error();
+      break;
+    }
+    reader.thread = std::move(thread).value();
+  }
+  for (Reader& reader : readers) {
+    reader.thread.join();
+    // Of several failures a lost connection is an echo of another.
+    const bool echo = !reader.outcome.ok() && reader.outcome.error().number == ECONNRESET;
+    if (!reader.outcome.ok() && (outcome.ok() || !echo)) outcome = reader.outcome;
+  }
+  return outcome;
+}
+
+void Intake::Reader::operator()() noexcept {
+  const uint64_t before = stream->received();
+  outcome = intake->read_stream(*stream, *cancel);
+  intake->counters_->add(&Counters::wire_bytes, stream->received() - before);
+  intake->counters_->add(&Counters::cpu_ns, thread_cpu_ns());
+  if (outcome.ok()) return;
+  // The others wait for frames that would be of no use.
+  for (const IncomingStream& each : intake->streams_) each.shut_down();
+}
+
+Result<void> Intake::read_stream(IncomingStream& stream, const Cancel& cancel) noexcept {
+  for (;;) {
+    std::span<const std::byte> body;
+    const auto head = stream.receive(&body, cancel);
+    if (!head.ok()) return head.error();
+    if (head.value().level != level_) return SysError{EPROTO, "recv"};
+    if (head.value().kind == static_cast<uint32_t>(FrameKind::barrier)) return {};
+    if (auto taken = take(head.value(), body); !taken.ok()) return taken;
+  }
+}
+
+Result<void> Intake::take(const FrameHead& head, std::span<const std::byte> body) noexcept {
+  if (head.kind == static_cast<uint32_t>(FrameKind::map)) return take_map(head, body);
+  return take_pages(head, body);
+}
+
+Result<void> Intake::take_pages(const FrameHead& head, std::span<const std::byte> body) noexcept {
+  std::shared_ptr<UniqueFd> pages;
+  {
+    const std::lock_guard lock(mutex_);
+    pages_ += head.pages;
+    if (pages_ > max_pages_ || head.first + head.pages > max_pages_) return SysError{EFBIG, "pwrite"};
+    const auto image = image_for(head.image);
+    if (!image.ok()) return image.error();
+    image.value()->received += head.pages;
+    auto opened = open_pages(*image.value());
+    if (!opened.ok()) return opened.error();
+    pages = std::move(opened).value();
+  }
+  const bool zero = head.kind == static_cast<uint32_t>(FrameKind::zero);
+  counters_->add(&Counters::pages_in, head.pages);
+  counters_->add(zero ? &Counters::zero_pages : &Counters::sent_pages, head.pages);
+  counters_->add(&Counters::body_bytes, body.size());
+  if (zero) return {};
+  return pwrite_full(pages->get(), body.data(), body.size(), head.first * kPageSize);
+}
+
+Result<void> Intake::take_map(const FrameHead& head, std::span<const std::byte> body) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto found = image_for(head.image);
+  if (!found.ok()) return found.error();
+  Image& image = *found.value();
+  image.mapped = true;
+  if (auto opened = open_pages(image); !opened.ok()) return opened.error();
+  for (size_t at = 0; at < body.size(); at += sizeof(MapEntry)) {
+    MapEntry entry;
+    std::memcpy(&entry, body.data() + at, sizeof entry);
+    if (!is_sound(entry) || !image.map.append({entry.vaddr, entry.pages, entry.flags})) return SysError{EPROTO, "recv"};
+  }
+  return {};
+}
+
+Result<Intake::Image*> Intake::image_for(uint64_t key) noexcept {
+  const auto found = images_.find(key);
+  if (found != images_.end()) return &found->second;
+  if (images_.size() == kMaxImages) return SysError{EFBIG, "openat"};
+  const auto pages_id = static_cast<uint32_t>(images_.size() + 1);
+  return &images_.emplace(key, Image(pages_id)).first->second;
+}
+
+// Whoever writes holds the file itself: it may be closed here for want of fds, and opened again.
+Result<std::shared_ptr<UniqueFd>> Intake::open_pages(Image& image) noexcept {
+  if (image.pages) return image.pages;
+  if (open_files_ == kMaxOpenFiles) {
+    for (auto& [key, each] : images_) each.pages.reset();
+    open_files_ = 0;
+  }
+  const std::string name = page::pages_name(image.map.pages_id());
+  const bool made = ::faccessat(directory_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  auto file =
+      made ? page::reopen_image_file(directory_.get(), name) : page::create_image_file(directory_.get(), name, O_RDWR);
+  if (!file.ok()) return file.error();
+  image.pages = std::make_shared<UniqueFd>(std::move(file).value());
+  ++open_files_;
+  return image.pages;
+}
+
+Result<void> Intake::write_images(page::ParentChain& parents) noexcept {
+  for (auto& [key, image] : images_) {
+    const page::ImageId id = image_of(key);
+    if (auto checked = check_image(id, image, parents); !checked.ok()) return checked;
+    auto file = open_pages(image);
+    if (!file.ok()) return file.error();
+    // Zero pages at the end were only told of.
+    const auto bytes = static_cast<off_t>(image.received * kPageSize);
+    const int fd = file.value()->get();
+    if (retry_eintr([&] { return ::ftruncate(fd, bytes); }) == -1) return SysError{errno, "ftruncate"};
+    if (auto kept = page::check_written(fd); !kept.ok()) return kept;
+    if (auto written = image.map.write(directory_.get(), id); !written.ok()) return written;
+  }
+  return {};
+}
+
+Result<void> Intake::check_image(const page::ImageId& id, const Image& image, page::ParentChain& parents) noexcept {
+  if (!image.mapped || present_pages(image.map) != image.received) return SysError{EPROTO, "recv"};
+  if (parents.has(id)) {
+    if (auto selected = parents.select(id, false); !selected.ok()) return selected;
+  }
+  for (const page::PagemapEntry& entry : image.map.entries()) {
+    if ((entry.flags & page::kParent) == 0) continue;
+    if (!parents.has(id) || !parents.covers(entry)) return SysError{EPROTO, "recv"};
+  }
+  return {};
+}
+
+Result<void> Intake::free_replaced(page::ParentChain& parents) noexcept {
+  for (const auto& [key, image] : images_) {
+    const page::ImageId id = image_of(key);
+    if (!parents.has(id)) continue;
+    if (auto selected = parents.select(id, true); !selected.ok()) return selected;
+    for (const page::PagemapEntry& entry : image.map.entries()) {
+      if ((entry.flags & page::kPresent) == 0) continue;
+      if (auto punched = parents.punch(entry); !punched.ok()) return punched.error();
+    }
+  }
+  return {};
+}
+
+}  // namespace frazil::transfer

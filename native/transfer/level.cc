@@ -1,0 +1,214 @@
+#include "transfer/level.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "page/zero_scan.h"
+#include "sys/full_io.h"
+
+namespace frazil::transfer {
+
+using page::kPageSize;
+
+Result<void> Level::open(page::Image& image) noexcept {
+  const std::lock_guard lock(mutex_);
+  Outgoing& outgoing = images_[&image];
+  outgoing.image = &image;
+  if (workers_.front().digester) {
+    const uint64_t key = image_key(image.id);
+    const auto before = before_.find(key);
+    outgoing.before = before == before_.end() ? nullptr : &before->second;
+    outgoing.table = &tables_[key];
+  }
+  order_.push_back(&outgoing);
+  return {};
+}
+
+Result<void> Level::put(unsigned worker, const page::Payload& payload, page::Image& image) noexcept {
+  // A pipe holds as much as a frame may, rounded to pages by the receiver; one of a larger machine is taken in several.
+  auto& buffer = workers_[worker].buffer;
+  Stretch stretch{&image, payload.offset, payload.vaddr, 0};
+  size_t piped = payload.piped;
+  size_t copied = 0;
+  while (piped + payload.rest.size() - copied > 0) {
+    const size_t from_pipe = std::min(piped, buffer.size());
+    const auto got = read_full(payload.pipe, buffer.data(), from_pipe);
+    const bool whole = got.ok() && got.value() == from_pipe;
+    if (!whole) {
+      fail();
+      return got.ok() ? SysError{EPIPE, "read"} : got.error();
+    }
+    const size_t by_hand = std::min(payload.rest.size() - copied, buffer.size() - from_pipe);
+    std::memcpy(buffer.data() + from_pipe, payload.rest.data() + copied, by_hand);
+    piped -= from_pipe;
+    copied += by_hand;
+    stretch.pages = (from_pipe + by_hand) / kPageSize;
+    if (auto passed = pass(worker, stretch, stretch.pages); !passed.ok()) return passed;
+    stretch.offset += stretch.pages * kPageSize;
+    stretch.vaddr += stretch.pages * kPageSize;
+  }
+  return {};
+}
+
+Result<void> Level::pass(unsigned index, const Stretch& stretch, size_t read) noexcept {
+  Worker& worker = workers_[index];
+  Outgoing* outgoing;
+  {
+    const std::lock_guard lock(mutex_);
+    outgoing = &images_.at(stretch.image);
+  }
+  Sorted sorted{std::vector<Fate>(read, Fate::carried), {}};
+  auto done = sort(worker, *outgoing, stretch, &sorted);
+  if (done.ok()) {
+    const auto first = commit(*outgoing, stretch, sorted);
+    done = first.ok() ? emit(worker, stretch, sorted, first.value()) : Result<void>(first.error());
+  }
+  if (!done.ok()) fail();
+  return done;
+}
+
+void Level::fail() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+  }
+  committed_.notify_all();
+}
+
+// What is to become of each page that was read.
+Result<void> Level::sort(Worker& worker, const Outgoing& outgoing, const Stretch& stretch, Sorted* sorted) noexcept {
+  const size_t read = sorted->fates.size();
+  for (size_t at = 0; at < read;) {
+    const auto run = page::first_run(std::span(worker.buffer.data() + at * kPageSize, (read - at) * kPageSize));
+    if (run.zero) std::fill_n(sorted->fates.begin() + static_cast<ptrdiff_t>(at), run.pages, Fate::zero);
+    at += run.pages;
+  }
+  if (!worker.digester) return {};
+  sorted->digests.reserve(read);
+  for (size_t i = 0; i < read; ++i) {
+    const auto digest = worker.digester->of(std::span(worker.buffer.data() + i * kPageSize, kPageSize));
+    if (!digest.ok()) return digest.error();
+    sorted->digests.push_back(digest.value());
+    const PageDigest* had = outgoing.before == nullptr ? nullptr : outgoing.before->find(stretch.vaddr + i * kPageSize);
+    if (had != nullptr && *had == digest.value()) sorted->fates[i] = Fate::same;
+  }
+  return {};
+}
+
+// The place in the pages file of the first page that has one. Waits until everything before has its place.
+Result<uint64_t> Level::commit(Outgoing& outgoing, const Stretch& stretch, const Sorted& sorted) noexcept {
+  std::unique_lock lock(mutex_);
+  committed_.wait(lock, [&] { return failed_ || outgoing.committed == stretch.offset; });
+  if (failed_) return SysError{ECANCELED, "sendmsg"};
+  const uint64_t first = outgoing.next_page;
+  const page::PagemapEntry all{stretch.vaddr, sorted.fates.size(), page::kPresent};
+  if (maps_ == Maps::filled && all.pages > 0) (void)outgoing.image->map.append(all);
+  for (size_t i = 0; i < sorted.fates.size(); ++i) {
+    const uint64_t vaddr = stretch.vaddr + i * kPageSize;
+    if (outgoing.table != nullptr) outgoing.table->append(vaddr, sorted.digests[i]);
+    if (sorted.fates[i] != Fate::same) {
+      ++outgoing.next_page;
+    } else if (!outgoing.same.empty() && outgoing.same.back().end() == vaddr) {
+      ++outgoing.same.back().pages;
+    } else {
+      outgoing.same.push_back({vaddr, 1, page::kParent});
+    }
+  }
+  outgoing.committed += stretch.pages * kPageSize;
+  lock.unlock();
+  committed_.notify_all();
+  return first;
+}
+
+Result<void> Level::emit(Worker& worker, const Stretch& stretch, const Sorted& sorted, uint64_t first) noexcept {
+  const auto& fates = sorted.fates;
+  counters_.add(&Counters::pages_in, fates.size());
+  for (size_t at = 0; at < fates.size();) {
+    const auto from = fates.begin() + static_cast<ptrdiff_t>(at);
+    const auto pages =
+        static_cast<size_t>(std::find_if(from, fates.end(), [&](Fate fate) { return fate != *from; }) - from);
+    const std::span<std::byte> bytes(worker.buffer.data() + at * kPageSize, pages * kPageSize);
+    FrameHead head{0, number_, image_key(stretch.image->id), first, static_cast<uint32_t>(pages), 0};
+    at += pages;
+    if (*from == Fate::same) {
+      counters_.add(&Counters::same_pages, pages);
+      continue;
+    }
+    first += pages;
+    const bool zero = *from == Fate::zero;
+    head.kind = static_cast<uint32_t>(zero ? FrameKind::zero : FrameKind::pages);
+    head.bytes = zero ? 0 : static_cast<uint32_t>(bytes.size());
+    counters_.add(zero ? &Counters::zero_pages : &Counters::sent_pages, pages);
+    counters_.add(&Counters::body_bytes, head.bytes);
+    if (auto sent = send(worker, head, zero ? std::span<std::byte>() : bytes); !sent.ok()) return sent;
+  }
+  return {};
+}
+
+Result<void> Level::send(Worker& worker, FrameHead head, std::span<std::byte> body) noexcept {
+  timespec from{};
+  timespec to{};
+  const uint64_t before = worker.stream.sent();
+  (void)::clock_gettime(CLOCK_MONOTONIC, &from);
+  auto sent = worker.stream.send(head, body, *cancel_);
+  (void)::clock_gettime(CLOCK_MONOTONIC, &to);
+  counters_.add(&Counters::wire_bytes, worker.stream.sent() - before);
+  counters_.add(&Counters::stall_ns,
+                static_cast<uint64_t>((to.tv_sec - from.tv_sec) * 1'000'000'000 + to.tv_nsec - from.tv_nsec));
+  return sent;
+}
+
+Result<void> Level::finish(int directory, const Cancel& cancel) noexcept {
+  follow(cancel);
+  for (const Outgoing* outgoing : order_) {
+    if (auto sent = send_map(*outgoing, directory); !sent.ok()) return sent;
+  }
+  for (Worker& worker : workers_) {
+    const FrameHead head{static_cast<uint32_t>(FrameKind::barrier), number_, 0, 0, 0, 0};
+    if (auto sent = send(worker, head, {}); !sent.ok()) return sent;
+  }
+  return {};
+}
+
+// All on the first stream: there they keep their order.
+Result<void> Level::send_map(const Outgoing& outgoing, int directory) noexcept {
+  const page::PagemapWriter map = with_holes(outgoing.image->map, outgoing.same);
+  const page::ImageId& id = outgoing.image->id;
+  const auto& entries = map.entries();
+  size_t at = 0;
+  do {
+    std::vector<MapEntry> some;
+    const size_t end = std::min(entries.size(), at + kMaxMapEntries);
+    for (; at < end; ++at) some.push_back({entries[at].vaddr, entries[at].pages, entries[at].flags, 0});
+    const auto body = std::as_writable_bytes(std::span(some));
+    const FrameHead head{static_cast<uint32_t>(FrameKind::map), number_, image_key(id), 0, 0,
+                         static_cast<uint32_t>(body.size())};
+    if (auto sent = send(workers_.front(), head, body); !sent.ok()) return sent;
+  } while (at < entries.size());
+  if (directory < 0) return {};
+  return map.write(directory, id);
+}
+
+page::PagemapWriter with_holes(const page::PagemapWriter& map, const std::vector<page::PagemapEntry>& same) {
+  page::PagemapWriter holed(map.pages_id());
+  auto hole = same.begin();
+  for (const page::PagemapEntry& entry : map.entries()) {
+    for (uint64_t at = entry.vaddr; at < entry.end();) {
+      const bool inside = hole != same.end() && hole->vaddr < entry.end();
+      // A hole may have begun in the entry before: neighbours with different flags are different entries.
+      const uint64_t from = inside ? std::max(at, hole->vaddr) : entry.end();
+      if (from > at) (void)holed.append({at, (from - at) / kPageSize, entry.flags});
+      at = from;
+      if (!inside) continue;
+      const uint64_t end = std::min(hole->end(), entry.end());
+      (void)holed.append({at, (end - at) / kPageSize, page::kParent});
+      at = end;
+      if (hole->end() == end) ++hole;
+    }
+  }
+  return holed;
+}
+
+}  // namespace frazil::transfer

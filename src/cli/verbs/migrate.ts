@@ -1,0 +1,96 @@
+// migrate: a live view on a terminal, one JSON object per line for programs, the report at the end.
+
+import { migrate } from '../../migrate/migrate.js';
+import type { MigrateOptions, MigrateProgress } from '../../migrate/source/options.js';
+import type { Context, OwnInvocation } from '../context.js';
+import { EXIT } from '../exit-code.js';
+import { collect, ValueError } from '../parse/collect.js';
+import { lastValue, type Settings } from '../parse/settings.js';
+import { iterationLine, migratedLines, stateLine } from '../print/migration.js';
+import { UsageError } from '../usage-error.js';
+import { settling } from './shared.js';
+
+export async function runMigrate({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
+  const { terminal, preferences, interruption } = context;
+  if (operands.length > 0)
+    throw new UsageError(`migrate takes no operand, and was given "${operands.join(' ')}"`, 'migrate');
+  const { pid, options } = wanted(settings);
+  const { criu } = preferences;
+  const call = { ...options, signal: interruption.signal, ...(criu === undefined ? {} : { criu }) };
+  const run = settling('migrate', () => migrate(pid, call));
+  const shown = viewOf(context);
+  try {
+    for await (const progress of run) shown(progress);
+    const report = await run.done;
+    if (preferences.json) terminal.printJson(report);
+    else if (!preferences.quiet) for (const line of migratedLines(report)) terminal.say(line);
+    return EXIT.done;
+  } finally {
+    terminal.clear();
+  }
+}
+
+/** What is printed of the progress: each iteration once, and between them the state. */
+function viewOf({ terminal, preferences }: Context): (progress: MigrateProgress) => void {
+  let printed = 0;
+  return (progress) => {
+    const iterations = progress.phase === 'iterating' ? progress.iterations : [];
+    for (const iteration of iterations.slice(printed)) {
+      printed += 1;
+      if (preferences.json) terminal.printJson({ event: 'iteration', ...iteration });
+      else if (!preferences.quiet) terminal.say(iterationLine(iteration));
+    }
+    if (progress.phase === 'iterating') return;
+    if (preferences.json) terminal.printJson({ event: 'progress', ...progress });
+    else if (terminal.isInteractive && !preferences.quiet) terminal.status(stateLine(progress));
+  };
+}
+
+function wanted(settings: Settings): { readonly pid: number; readonly options: MigrateOptions } {
+  const to = lastValue(settings, 'to');
+  if (to === undefined) throw new UsageError('migrate needs --to HOST:PORT', 'migrate');
+  const { pid, dump } = dumped(settings);
+  return {
+    pid,
+    options: {
+      to,
+      dump,
+      ...(settings.has('plaintext') ? { plaintext: true } : {}),
+      ...(settings.has('dry-run') ? { dryRun: true } : {}),
+      ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
+      ...numberOf(settings, 'streams', 'streams'),
+      ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
+      ...numberOf(settings, 'max-iterations', 'maxIterations'),
+      ...numberOf(settings, 'max-total', 'maxTotalMs'),
+    },
+  };
+}
+
+// The options of a dump mean here what they mean there.
+function dumped(settings: Settings): { readonly pid: number; readonly dump: NonNullable<MigrateOptions['dump']> } {
+  try {
+    const found = collect('dump', settings);
+    if (found.arguments.tree === undefined) throw new UsageError('migrate needs -t PID', 'migrate');
+    const { workDir, logFile, logLevel, leaveRunning, leaveStopped, parent, autoDedup, trackMem, ...dump } =
+      found.options;
+    const refused = { workDir, leaveRunning, leaveStopped, parent, autoDedup, trackMem };
+    const odd = Object.entries(refused).find(([, value]) => value !== undefined);
+    if (odd !== undefined)
+      throw new UsageError(`migrate does not take ${odd[0]}: it decides about that itself`, 'migrate');
+    return { pid: found.arguments.tree, dump };
+  } catch (cause) {
+    throw cause instanceof ValueError ? new UsageError(cause.message, 'migrate', { cause }) : cause;
+  }
+}
+
+function diverging(text: string | undefined): 'give-up' | 'stop' {
+  if (text === 'give-up' || text === 'stop') return text;
+  throw new UsageError(`--when-diverging: give-up or stop expected, not "${text}"`, 'migrate');
+}
+
+function numberOf<K extends string>(settings: Settings, flag: string, name: K): Partial<Record<K, number>> {
+  const text = lastValue(settings, flag);
+  if (text === undefined) return {};
+  if (!/^\d+$/.test(text)) throw new UsageError(`--${flag}: a whole number expected, not "${text}"`, 'migrate');
+  return { [name]: Number(text) } as Partial<Record<K, number>>;
+}

@@ -1,0 +1,47 @@
+// receive: listens, and prints what arrives.
+
+import { type Arrival, receive } from '../../migrate/receive.js';
+import type { Context, OwnInvocation } from '../context.js';
+import { EXIT } from '../exit-code.js';
+import { lastValue } from '../parse/settings.js';
+import { UsageError } from '../usage-error.js';
+
+/** With --once 0 when the tree runs here, 1 when it does not; else until it is interrupted. */
+export async function runReceive({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
+  const { terminal, preferences, interruption } = context;
+  if (operands.length > 0)
+    throw new UsageError(`receive takes no operand, and was given "${operands.join(' ')}"`, 'receive');
+  const where = lastValue(settings, 'listen');
+  if (where === undefined) throw new UsageError('receive needs --listen HOST:PORT', 'receive');
+  const directory = lastValue(settings, 'directory');
+  const { criu, json } = preferences;
+  await using receiver = await receive({
+    listen: where,
+    ...(settings.has('plaintext') ? { plaintext: true } : {}),
+    ...(directory === undefined ? {} : { directory }),
+    ...(criu === undefined ? {} : { criu }),
+    signal: interruption.signal,
+  }).catch((cause: unknown) => {
+    throw cause instanceof RangeError ? new UsageError(cause.message, 'receive', { cause }) : cause;
+  });
+  if (json) terminal.printJson({ event: 'listening', address: receiver.address });
+  else if (!preferences.quiet) terminal.say(`Listening on ${receiver.address}`);
+  for await (const arrival of receiver.arrivals()) {
+    tell(arrival, context);
+    if (settings.has('once')) return arrival.kind === 'running' ? EXIT.done : EXIT.failed;
+  }
+  return interruption.signal.aborted ? EXIT.aborted : EXIT.done;
+}
+
+function tell(arrival: Arrival, { terminal, preferences }: Context): void {
+  const { id, kind } = arrival;
+  if (kind === 'running') {
+    const { pid } = arrival.tree;
+    if (preferences.json) terminal.printJson({ event: 'running', id, pid, wireBytes: arrival.wireBytes });
+    else terminal.say(`A tree has arrived and runs as process ${pid}`);
+    return;
+  }
+  const message = arrival.failure instanceof Error ? arrival.failure.message : 'the source has given up';
+  if (preferences.json) terminal.printJson({ event: 'gone', id, message });
+  else terminal.say(`A tree has not arrived: ${message}`);
+}

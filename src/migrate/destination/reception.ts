@@ -1,0 +1,216 @@
+// One migration at its destination: follows the machine of protocol/destination.ts and does what it says. Events are taken one after
+// the other, each with its effects; a control stream may be replaced by another, when the source comes back and asks.
+
+import type { Tree } from '../../criu/tree.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { RestoreOptions } from '../../options/types.js';
+import {
+  type DestinationEffect,
+  type DestinationEvent,
+  type DestinationState,
+  stepDestination,
+} from '../protocol/destination.js';
+import type { DestinationChannel } from '../wire/listen.js';
+import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
+import { type Copy, makeCopy } from './copy.js';
+import type { Levels } from './levels.js';
+
+export interface ReceptionOptions {
+  readonly levels: Levels;
+  readonly restore: RestoreOptions;
+  readonly criu: string | undefined;
+  /** Writes down, for good, that the copy is let go. */
+  readonly record: () => Promise<void>;
+}
+
+export class Reception {
+  readonly #options: ReceptionOptions;
+  #state: DestinationState = 'receiving';
+  #channel: DestinationChannel;
+  #copy: Copy | undefined;
+  #needs: RestoreNeeds | undefined;
+  #tree: Tree | undefined;
+  #failure: unknown;
+  #begun = 0;
+  #queue: Promise<void> = Promise.resolve();
+  #intake: Promise<void> = Promise.resolve();
+  #settle: () => void = () => {};
+  #decide: () => void = () => {};
+  /** Resolves when the copy runs, or when there will be none. */
+  readonly decided = new Promise<void>((resolve) => {
+    this.#decide = resolve;
+  });
+  /** Resolves when this has ended one way or the other, with the source told as far as possible. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#settle = resolve;
+  });
+
+  constructor(channel: DestinationChannel, options: ReceptionOptions) {
+    this.#channel = channel;
+    this.#options = options;
+  }
+
+  get state(): DestinationState {
+    return this.#state;
+  }
+
+  /** The running copy. */
+  get tree(): Tree | undefined {
+    return this.#tree;
+  }
+
+  /** Why there is no copy. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Listens to `channel` until it ends. */
+  async follow(channel: DestinationChannel): Promise<void> {
+    try {
+      for (let got = await channel.receive(); got !== undefined; got = await channel.receive())
+        await this.#hear(got.message, got.bytes);
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    // One that was replaced has nothing more to say.
+    if (channel === this.#channel) await this.dispatch({ kind: 'lost' });
+  }
+
+  /** The source has come back on another connection. */
+  async ask(channel: DestinationChannel): Promise<void> {
+    const old = this.#channel;
+    this.#channel = channel;
+    old.destroy();
+    await this.dispatch({ kind: 'ask' });
+    await this.follow(channel);
+  }
+
+  dispatch(event: DestinationEvent): Promise<void> {
+    this.#queue = this.#queue.then(() => this.#step(event));
+    return this.#queue;
+  }
+
+  /** Gives up, unless it is too late. */
+  async abort(reason: unknown): Promise<void> {
+    this.#failure ??= reason;
+    await this.dispatch({ kind: 'failed' });
+  }
+
+  async #hear(message: ToDestination, bytes: Buffer): Promise<void> {
+    switch (message.type) {
+      case 'level':
+        return this.#take(message.number);
+      case 'file':
+        return this.#orFail(this.#options.levels.write(message.name, bytes));
+      case 'restore':
+        this.#needs = message.needs;
+        return this.dispatch({ kind: 'restore' });
+      case 'go':
+      case 'abort':
+      case 'done':
+        return this.dispatch({ kind: message.type });
+      default:
+        throw new CheckpointError('PROTOCOL', `Cannot go on: "${message.type}" in the middle of a migration`, {
+          received: message.type,
+        });
+    }
+  }
+
+  // Not waited for: messages that follow belong to this level, and an abort may come.
+  #take(number: number): void {
+    const taken = this.#options.levels.receive(number);
+    this.#intake = taken;
+    void this.#orFail(taken.then(() => this.#send({ type: 'level-done', number })));
+  }
+
+  async #orFail(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      await this.abort(error);
+    }
+  }
+
+  async #step(event: DestinationEvent): Promise<void> {
+    const { state, effects } = stepDestination(this.#state, event);
+    this.#state = state;
+    try {
+      for (const effect of effects) await this.#perform(effect);
+    } catch (error) {
+      // What was not written down, or not let go, is not to run.
+      void this.abort(error);
+    }
+    if (state === 'gone' || state === 'running') this.#decide();
+    if (state === 'gone' || state === 'settled') this.#settle();
+    if (state === 'running' && event.kind === 'lost') this.#linger();
+  }
+
+  async #perform(effect: DestinationEffect): Promise<void> {
+    switch (effect) {
+      case 'start-restore':
+        return void this.#restore();
+      case 'send-prepared':
+        return this.#send({ type: 'prepared', pid: (await this.#copy?.held) ?? 0, restoreMs: this.#elapsed() });
+      case 'record':
+        return this.#options.record();
+      case 'resume':
+        return void this.#resume();
+      case 'remove':
+        return this.#remove();
+      case 'send-running':
+        return this.#send({ type: 'running', pid: this.#tree?.pid ?? 0, resumeMs: this.#elapsed() });
+      default:
+        return this.#send(goneMessage(this.#failure));
+    }
+  }
+
+  #restore(): void {
+    const restored = this.#intake.then(async () => {
+      this.#begun = performance.now();
+      const needs = this.#needs ?? {};
+      const directory = this.#options.levels.path;
+      this.#copy = makeCopy({ directory, options: { ...needs, ...this.#options.restore }, criu: this.#options.criu });
+      await this.#copy.held;
+      await this.dispatch({ kind: 'held' });
+    });
+    void this.#orFail(restored);
+  }
+
+  #resume(): void {
+    this.#begun = performance.now();
+    const resumed = (this.#copy as Copy).resume().then(async (tree) => {
+      this.#tree = tree;
+      await this.dispatch({ kind: 'resumed' });
+    });
+    void this.#orFail(resumed);
+  }
+
+  // The source may come back to ask for as long as it has not heard; but perhaps nobody is left to come.
+  #linger(): void {
+    setTimeout(() => this.#settle(), LINGER_MS);
+  }
+
+  async #remove(): Promise<void> {
+    await this.#copy?.remove();
+  }
+
+  #elapsed(): number {
+    return performance.now() - this.#begun;
+  }
+
+  async #send(message: ToSource): Promise<void> {
+    await this.#channel.send(message);
+  }
+}
+
+/** How long a source that has not heard the end of it is waited for. */
+const LINGER_MS = 300_000;
+
+function goneMessage(failure: unknown): ToSource {
+  const message = failure instanceof Error ? failure.message : 'the migration was given up';
+  return {
+    type: 'gone',
+    code: CheckpointError.is(failure) ? failure.code : undefined,
+    message: message.slice(0, 4000),
+  };
+}

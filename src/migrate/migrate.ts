@@ -1,0 +1,46 @@
+// The migrate verb: a running tree to another host. source/migrating.ts does it; docs/migration.md says how it works.
+
+import { assertPid, NO_FDS } from '../criu/dump.js';
+import { type Operation, operation } from '../criu/operation.js';
+import { encodeOptions } from '../options/request.js';
+import type { MigrateOptions, MigrateProgress, MigrateReport } from './source/options.js';
+import { parseAddress, staysHere } from './wire/address.js';
+import { MAX_STREAMS } from './wire/messages.js';
+
+/**
+ * Moves the tree below `pid` to the receiver at `to`. Resolves when it runs there and is gone here.
+ *
+ * Rejects with DUMP_REFUSED, RESTORE_REFUSED (the destination's CRIU), NO_SUCH_PROCESS, CRIU_MISSING, CRIU_DIED, IO, PROTOCOL, ABORTED,
+ * or TIMEOUT when it does not converge; throws TypeError or RangeError for misuse before anything happens. Whenever it rejects the
+ * tree runs on here, and no task of a copy is left there.
+ *
+ * An abort rolls back until the destination has been told to let its copy run. From then on only it knows where the tree lives, and
+ * this waits until it can be asked (progress `undecided`), with the tree stopped: there are never two.
+ */
+export function migrate(pid: number, options: MigrateOptions): Operation<MigrateProgress, MigrateReport> {
+  assertPid(pid);
+  const to = parseAddress(options.to);
+  if (options.plaintext !== true && !staysHere(to))
+    throw new RangeError(
+      `Cannot migrate to ${options.to} in plaintext: it is another host. Pass plaintext: true (--plaintext) if the network is trusted`,
+    );
+  const { streams = 1, maxIterations = 0, maxDowntimeMs = 1 } = options;
+  assertWhole('streams', streams, { from: 1, to: MAX_STREAMS });
+  assertWhole('maxIterations', maxIterations, { from: 0, to: MAX_ITERATIONS });
+  if (!(maxDowntimeMs > 0))
+    throw new RangeError(`Cannot use ${maxDowntimeMs} as maxDowntimeMs: it is a number above 0`);
+  encodeOptions('dump', options.dump ?? {}, NO_FDS);
+  return operation(options.signal, async (work) => {
+    // Loaded when the first migration is asked for.
+    const { runMigration } = await import('./source/migrating.js');
+    return runMigration({ pid, to, options }, work);
+  });
+}
+
+// Each is a level of the images, which a restore has to go through.
+const MAX_ITERATIONS = 1000;
+
+function assertWhole(name: string, value: number, range: { readonly from: number; readonly to: number }): void {
+  if (Number.isInteger(value) && value >= range.from && value <= range.to) return;
+  throw new RangeError(`Cannot use ${value} as ${name}: it is a whole number from ${range.from} to ${range.to}`);
+}

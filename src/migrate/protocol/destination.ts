@@ -1,0 +1,91 @@
+// The destination's half of the commit: see source.ts. It decides: the copy runs when, and only when, `go` has come while it was held.
+//
+//   receiving ── restore ──▶ restoring ── held ──▶ prepared ── go ──▶ resuming ── resumed ──▶ running ── done ──▶ settled
+//       │                        │                    │                   │ failed
+//       └────── anything wrong ──┴────────────────────┴──▶ gone ◀─────────┘
+//
+// Until `go` it may give up by itself at any time, and it answers a question by giving up: the source resumes only when it is told so.
+
+export type DestinationState = 'receiving' | 'restoring' | 'prepared' | 'resuming' | 'running' | 'settled' | 'gone';
+
+export type DestinationEvent =
+  | { readonly kind: 'restore' }
+  /** CRIU has made all of the tree and holds it before its first instruction. */
+  | { readonly kind: 'held' }
+  | { readonly kind: 'go' }
+  /** CRIU has answered: the tree runs. */
+  | { readonly kind: 'resumed' }
+  /** Whatever went wrong here; nothing of the tree is left. */
+  | { readonly kind: 'failed' }
+  | { readonly kind: 'abort' }
+  | { readonly kind: 'lost' }
+  /** The source came back and wants to know. */
+  | { readonly kind: 'ask' }
+  | { readonly kind: 'done' };
+
+export type DestinationEffect =
+  | 'start-restore'
+  | 'send-prepared'
+  /** So that nothing that happens to us afterwards makes us forget: before `resume`. */
+  | 'record'
+  | 'resume'
+  /** Returns when no task of the copy is left. */
+  | 'remove'
+  | 'send-running'
+  | 'send-gone';
+
+export interface DestinationStep {
+  readonly state: DestinationState;
+  /** In this order; a step that crashes in the middle has done a prefix of them. */
+  readonly effects: readonly DestinationEffect[];
+}
+
+export function stepDestination(state: DestinationState, event: DestinationEvent): DestinationStep {
+  switch (state) {
+    case 'receiving':
+      return event.kind === 'restore' ? { state: 'restoring', effects: ['start-restore'] } : beforeGo(state, event);
+    case 'restoring':
+      return event.kind === 'held' ? { state: 'prepared', effects: ['send-prepared'] } : beforeGo(state, event);
+    case 'prepared':
+      return event.kind === 'go' ? { state: 'resuming', effects: ['record', 'resume'] } : beforeGo(state, event);
+    case 'resuming':
+      return resuming(event);
+    case 'running':
+      if (event.kind === 'done') return { state: 'settled', effects: [] };
+      return { state, effects: event.kind === 'ask' ? ['send-running'] : [] };
+    case 'settled':
+      return { state, effects: event.kind === 'ask' ? ['send-running'] : [] };
+    default:
+      return { state, effects: event.kind === 'ask' ? ['send-gone'] : [] };
+  }
+}
+
+function beforeGo(state: 'receiving' | 'restoring' | 'prepared', event: DestinationEvent): DestinationStep {
+  switch (event.kind) {
+    case 'abort':
+    case 'lost':
+      return { state: 'gone', effects: ['remove'] };
+    case 'failed':
+    case 'ask':
+      return { state: 'gone', effects: ['remove', 'send-gone'] };
+    default:
+      return { state, effects: [] };
+  }
+}
+
+// A question is answered when it is known how this ends.
+function resuming(event: DestinationEvent): DestinationStep {
+  switch (event.kind) {
+    case 'resumed':
+      return { state: 'running', effects: ['send-running'] };
+    case 'failed':
+      return { state: 'gone', effects: ['remove', 'send-gone'] };
+    default:
+      return { state: 'resuming', effects: [] };
+  }
+}
+
+/** Whether the copy could run in this state. */
+export function runsAtDestination(state: DestinationState): boolean {
+  return state === 'resuming' || state === 'running' || state === 'settled';
+}

@@ -1,0 +1,187 @@
+// The receive verb: a listening destination that takes migrations in, one after the other or side by side.
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Tree } from '../criu/tree.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { openLevels } from './destination/levels.js';
+import type { ReceiveOptions } from './destination/options.js';
+import { Reception } from './destination/reception.js';
+import { formatAddress, parseAddress, staysHere } from './wire/address.js';
+import { type DestinationLink, type Listener, listen } from './wire/listen.js';
+import { PROTOCOL_VERSION, type ToDestination } from './wire/messages.js';
+
+export type { ReceiveOptions } from './destination/options.js';
+
+/** What became of one migration. */
+export type Arrival =
+  | { readonly kind: 'running'; readonly id: string; readonly tree: Tree; readonly wireBytes: number }
+  /** No task of it is here. */
+  | { readonly kind: 'gone'; readonly id: string; readonly failure: unknown };
+
+export interface Receiver extends AsyncDisposable {
+  /** Where it listens, as migrate() wants it. */
+  readonly address: string;
+  /** Each migration as it ends; ends with the receiver. */
+  arrivals(): AsyncGenerator<Arrival>;
+  /**
+   * Waits for migrations that are being received, then stops listening. Trees that run here run on. A source that has not heard that
+   * its tree runs here could not find out afterwards, so this waits for its word, too.
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Listens for migrations. Rejects with IO when the address cannot be had; throws RangeError for an address that is none, and for one
+ * that others can reach without `plaintext`.
+ */
+export async function receive(options: ReceiveOptions): Promise<Receiver> {
+  const address = parseAddress(options.listen);
+  if (options.plaintext !== true && !staysHere(address)) throw open(options.listen);
+  return Receiving.open(options, address);
+}
+
+function open(where: string): RangeError {
+  return new RangeError(
+    `Cannot listen on ${where} in plaintext: others can reach it. Pass plaintext: true (--plaintext) if they are trusted`,
+  );
+}
+
+class Receiving implements Receiver {
+  readonly #options: ReceiveOptions;
+  readonly #receptions = new Map<string, Reception>();
+  readonly #arrived: Arrival[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #ending = new AbortController();
+  #listener: Listener | undefined;
+  #wake: () => void = () => {};
+  #root = '';
+
+  static async open(options: ReceiveOptions, where: Parameters<typeof listen>[0]): Promise<Receiver> {
+    const receiving = new Receiving(options);
+    receiving.#root = await makeRoot(options.directory);
+    receiving.#listener = await listen(where, (link) => receiving.#admit(link));
+    options.signal?.addEventListener('abort', () => receiving.#ending.abort(options.signal?.reason), { once: true });
+    return receiving;
+  }
+
+  private constructor(options: ReceiveOptions) {
+    this.#options = options;
+  }
+
+  get address(): string {
+    return this.#listener === undefined ? '' : formatAddress(this.#listener.address);
+  }
+
+  async *arrivals(): AsyncGenerator<Arrival> {
+    while (!this.#ending.signal.aborted) {
+      const next = this.#arrived.shift();
+      if (next !== undefined) yield next;
+      else
+        await new Promise<void>((wake) => {
+          this.#wake = wake;
+          this.#ending.signal.addEventListener('abort', () => wake(), { once: true });
+        });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error('the receiver was disposed'));
+    for (const reception of this.#receptions.values()) await reception.abort(this.#ending.signal.reason);
+    await Promise.all(this.#underWay);
+    await this.#listener?.[Symbol.asyncDispose]();
+    await rm(this.#root, { recursive: true, force: true }).catch(() => {});
+  }
+
+  #admit(link: DestinationLink): void {
+    const served = this.#serve(link).catch(() => link.channel.destroy());
+    this.#underWay.add(served);
+    void served.finally(() => this.#underWay.delete(served));
+  }
+
+  async #serve(link: DestinationLink): Promise<void> {
+    const first = await link.channel.receive();
+    switch (first?.message.type) {
+      case 'hello':
+        return this.#welcome(link, first.message);
+      case 'ask':
+        return this.#answer(link, first.message.id);
+      default:
+        link.channel.destroy();
+    }
+  }
+
+  async #answer(link: DestinationLink, id: string): Promise<void> {
+    const reception = this.#receptions.get(id);
+    if (reception !== undefined) return reception.ask(link.channel);
+    await link.channel.send({ type: 'unknown' });
+    link.channel.close();
+  }
+
+  async #welcome({ channel, keyOf }: DestinationLink, hello: Extract<ToDestination, { type: 'hello' }>): Promise<void> {
+    const refusal = this.#refusalOf(hello);
+    if (refusal !== undefined) {
+      await channel.send({ type: 'gone', code: 'PROTOCOL', message: refusal });
+      return channel.close();
+    }
+    const session = randomBytes(16).toString('hex');
+    const joined = this.#listener?.streams(session, hello.streams, this.#ending.signal);
+    await channel.send({ type: 'welcome', session });
+    const streams = (await joined) ?? [];
+    const keys = streams.map((_, i) => keyOf(i)).filter((key) => key !== undefined);
+    const directory = join(this.#root, hello.id);
+    await mkdir(directory, { mode: 0o700 });
+    await using levels = openLevels({
+      directory,
+      streams,
+      keys: keys.length === 0 ? undefined : keys,
+      maxBytes: hello.maxBytes,
+      signal: this.#ending.signal,
+    });
+    const reception = new Reception(channel, {
+      levels,
+      restore: this.#options.restore ?? {},
+      criu: this.#options.criu,
+      record: async () => {},
+    });
+    this.#receptions.set(hello.id, reception);
+    await channel.send({ type: 'streams' });
+    void reception.follow(channel);
+    await reception.decided;
+    for (const stream of streams) stream.close();
+    this.#arrive(hello.id, reception, levels.counters().wireBytes);
+    await reception.ended;
+    channel.close();
+  }
+
+  #arrive(id: string, { tree, failure }: Reception, wireBytes: number): void {
+    this.#arrived.push(tree === undefined ? { kind: 'gone', id, failure } : { kind: 'running', id, tree, wireBytes });
+    this.#wake();
+  }
+
+  #refusalOf({ version, streams, id }: Extract<ToDestination, { type: 'hello' }>): string | undefined {
+    if (this.#ending.signal.aborted) return 'the receiver is about to end';
+    if (version !== PROTOCOL_VERSION)
+      return `the source speaks version ${version} of the protocol, this host ${PROTOCOL_VERSION}`;
+    if (streams < 1) return 'no page stream was announced';
+    return this.#receptions.has(id) ? 'this migration is known already' : undefined;
+  }
+}
+
+// Not with the prefix of what a killed process has left there for the next one to remove.
+const PREFIX = 'frazilreceive-';
+
+async function makeRoot(directory: string | undefined): Promise<string> {
+  try {
+    return await mkdtemp(join(directory ?? '/dev/shm', PREFIX));
+  } catch (cause) {
+    const { code: errno = 'unknown', path = directory ?? '/dev/shm' } = cause as NodeJS.ErrnoException;
+    throw new CheckpointError(
+      'IO',
+      `Cannot make a folder for images in "${path}": ${errno}`,
+      { errno, path },
+      { cause },
+    );
+  }
+}

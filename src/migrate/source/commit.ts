@@ -1,0 +1,158 @@
+// The end of a migration at its source, while CRIU holds the frozen tree: follows the machine of protocol/source.ts until it is known
+// where the tree lives.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { type SourceEffect, type SourceEvent, type SourceState, stepSource } from '../protocol/source.js';
+import type { SourceChannel } from '../wire/connect.js';
+import type { ToSource } from '../wire/messages.js';
+import type { Fence } from './fence.js';
+
+export interface CommitOptions {
+  readonly id: string;
+  readonly channel: SourceChannel;
+  readonly fence: Fence;
+  /** Another control stream to the same destination. Rejects when there is none to be had now. */
+  readonly reconnect: () => Promise<SourceChannel>;
+  readonly signal: AbortSignal;
+  readonly onState: (state: SourceState, waiting: boolean) => void;
+}
+
+/** The tree lives there, or here. */
+export type Outcome =
+  | { readonly kind: 'moved'; readonly pid: number; readonly at: Marks; readonly channel: SourceChannel }
+  | { readonly kind: 'stayed'; readonly failure: CheckpointError };
+
+/** Moments, as of performance.now(). */
+export interface Marks {
+  readonly prepared: number;
+  readonly running: number;
+}
+
+const RETRY_MS = 500;
+
+/** All of the tree is on its way, and `restore` is said. Never rejects, and does not end before it knows. */
+export async function commit(options: CommitOptions): Promise<Outcome> {
+  const run = new Commit(options);
+  return run.outcome();
+}
+
+class Commit {
+  readonly #options: CommitOptions;
+  #channel: SourceChannel;
+  #state: SourceState = 'frozen';
+  #failure: CheckpointError | undefined;
+  #pid = 0;
+  #prepared = 0;
+  #running = 0;
+
+  constructor(options: CommitOptions) {
+    this.#options = options;
+    this.#channel = options.channel;
+  }
+
+  async outcome(): Promise<Outcome> {
+    while (this.#state !== 'done' && this.#state !== 'aborted') {
+      const { state, effects } = stepSource(this.#state, await this.#next());
+      this.#state = state;
+      this.#options.onState(state, effects.includes('connect'));
+      for (const effect of effects) await this.#perform(effect);
+    }
+    if (this.#state === 'done')
+      return {
+        kind: 'moved',
+        pid: this.#pid,
+        at: { prepared: this.#prepared, running: this.#running },
+        channel: this.#channel,
+      };
+    return { kind: 'stayed', failure: this.#failure ?? gone('the destination has given up', undefined) };
+  }
+
+  async #next(): Promise<SourceEvent> {
+    const heard = this.#listen();
+    // In the window where only the destination knows, an abort is not heard: it would change nothing.
+    if (this.#state === 'committing') return heard;
+    return Promise.race([heard, this.#aborted()]);
+  }
+
+  async #listen(): Promise<SourceEvent> {
+    try {
+      const got = await this.#channel.receive();
+      if (got !== undefined) return this.#eventOf(got.message);
+      this.#failure ??= gone('the connection to the destination was lost', undefined);
+    } catch (error) {
+      if (CheckpointError.is(error)) this.#failure ??= error;
+    }
+    return { kind: 'lost' };
+  }
+
+  #eventOf(message: ToSource): SourceEvent {
+    switch (message.type) {
+      case 'prepared':
+        this.#prepared = performance.now();
+        return { kind: 'prepared' };
+      case 'running':
+        this.#running = performance.now();
+        this.#pid = message.pid;
+        return { kind: 'running' };
+      case 'gone':
+        this.#failure ??= gone(message.message, message.code);
+        return { kind: 'gone' };
+      case 'unknown':
+        return { kind: 'unknown' };
+      default:
+        // That a level has come in was not waited for.
+        return { kind: 'frozen' };
+    }
+  }
+
+  async #aborted(): Promise<SourceEvent> {
+    const { signal } = this.#options;
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    this.#failure ??= new CheckpointError(
+      'ABORTED',
+      'Cannot finish the migration: the caller aborted it. The tree runs on here',
+      {},
+      { cause: signal.reason },
+    );
+    return { kind: 'abort' };
+  }
+
+  async #perform(effect: SourceEffect): Promise<void> {
+    switch (effect) {
+      case 'fence':
+        return this.#options.fence.raise();
+      case 'send-go':
+        return this.#channel.send({ type: 'go' });
+      case 'send-abort':
+        return this.#channel.send({ type: 'abort' });
+      case 'send-ask':
+        return this.#channel.send({ type: 'ask', id: this.#options.id });
+      case 'connect':
+        return this.#connect();
+      default:
+        // kill, resume, send-done: CRIU's answer comes first; who called us does it.
+        return undefined;
+    }
+  }
+
+  async #connect(): Promise<void> {
+    this.#channel.destroy();
+    for (;;) {
+      const channel = await this.#options.reconnect().catch(() => undefined);
+      if (channel === undefined) {
+        await delay(RETRY_MS);
+        continue;
+      }
+      this.#channel = channel;
+      for (const effect of stepSource(this.#state, { kind: 'connected' }).effects) await this.#perform(effect);
+      return;
+    }
+  }
+}
+
+function gone(why: string, code: string | undefined): CheckpointError {
+  const message = `Cannot migrate: ${why}. The tree runs on here`;
+  if (code === undefined) return new CheckpointError('IO', message, { syscall: 'recv', errno: 'ECONNRESET' });
+  return new CheckpointError('RESTORE_REFUSED', message, { causes: [], logExcerpt: [] });
+}

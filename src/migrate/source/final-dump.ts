@@ -1,0 +1,217 @@
+// The final dump: CRIU's pages go through our end of its page socket straight to the streams, its image files to a tmpfs without a name
+// and from there to the control stream, all while the tree is frozen; then CRIU is held at post-dump until it is known where the tree
+// lives. Nothing is stored here.
+
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Fd } from '../../addon/fd.js';
+import type { SinkReception } from '../../addon/page-sink.js';
+import type { PageSender } from '../../addon/page-streams.js';
+import { streamPair } from '../../addon/sockets.js';
+import { captureFailed } from '../../criu/capture-failed.js';
+import { LOG_LEVEL, NO_FDS } from '../../criu/dump.js';
+import { chooseNetworkLock } from '../../criu/network-lock.js';
+import { unlockNetwork } from '../../criu/unlock-network.js';
+import { openSmall } from '../../images/small-images.js';
+import { openDirectory } from '../../images/staging.js';
+import { type EncodedOptions, encodeOptions } from '../../options/request.js';
+import type { DumpOptions } from '../../options/types.js';
+import { writeConfigFile } from '../../rpc/config-file.js';
+import type { Answer, Notification, Verdict } from '../../rpc/session.js';
+import { openSwrk } from '../../rpc/swrk.js';
+import { MAX_BYTES } from '../wire/channel.js';
+import type { SourceChannel } from '../wire/connect.js';
+
+export interface FinalDumpPlan {
+  readonly pid: number;
+  /** Path of the program. */
+  readonly criu: string;
+  readonly options: DumpOptions;
+  readonly sender: PageSender;
+  readonly channel: SourceChannel;
+  readonly signal: AbortSignal;
+  /** All of the tree is sent; CRIU holds it. Says whether it is to be killed. */
+  readonly decide: () => Promise<'kill' | 'resume'>;
+}
+
+export interface FinalDump {
+  /** Moments, as of performance.now(). */
+  readonly at: { readonly frozen: number; readonly dumped: number; readonly sent: number };
+  /** Whether CRIU said that it killed the tree. Told to resume it, it says no. */
+  readonly killed: boolean;
+}
+
+const PAGES_FD = 9;
+// As in src/criu/capture.ts, where it was measured.
+const SOCKET_BYTES = 64 * 2 ** 20;
+const LOG_FILE = 'dump.log';
+const PROCEED: Verdict = { kind: 'proceed' };
+const REFUSE: Verdict = { kind: 'refuse' };
+
+/**
+ * Rejects as dump() does when it fails before decide() was asked; then the tree runs on. An abort is heard until then.
+ */
+export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
+  const { options, pid, sender } = plan;
+  const networkLock = await chooseNetworkLock({
+    pid,
+    networkLock: options.networkLock,
+    tcpEstablished: options.tcpEstablished,
+  });
+  const workDir = await mkdtemp(join(tmpdir(), 'frazil-migrate-'));
+  using images = await openSmall();
+  using work = await openDirectory(workDir);
+  const own = { images_dir_fd: images.fd.number, work_dir_fd: work.number };
+  const encoded = encodeOptions('dump', { ...options, logLevel: LOG_LEVEL, ...(networkLock && { networkLock }) }, own);
+  await using config = await writeConfigFile(encoded);
+  const [ours, theirs] = streamPair({ bufferBytes: SOCKET_BYTES });
+  using _ours = ours;
+  await using session = openChild(plan.criu, theirs, encoded);
+  await using pages = sender.serve(ours);
+  const received = pages.done.catch((error: unknown) => ({ error }));
+  const hold = holding({ ...plan, images: images.path, received });
+  const opts = { ...encoded.opts, pid, ps: { fd: PAGES_FD }, notify_scripts: true, log_file: LOG_FILE };
+  const answer = await session.exchange(
+    { kind: 'DUMP', opts: config.path === undefined ? opts : { ...opts, config_file: config.path } },
+    { notify: hold.notify, signal: hold.signal },
+  );
+  if (answer.kind === 'hung-up' && !hold.decided) await unlock(plan, answer, { workDir, images: images.path });
+  if (answer.kind !== 'served') pages.cancel();
+  if (!hold.decided)
+    throw await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
+  await rm(workDir, { recursive: true, force: true }).catch(() => {});
+  await images.remove();
+  return { at: hold.at, killed: answer.kind === 'served' };
+}
+
+function openChild(criu: string, pages: Fd, { defaultConfig }: EncodedOptions): ReturnType<typeof openSwrk> {
+  try {
+    return openSwrk({ criu, inherit: [{ fd: pages, as: PAGES_FD }], defaultConfig });
+  } finally {
+    // CRIU's end of it shows as end-of-file only when nobody else holds that end.
+    pages.close();
+  }
+}
+
+type Reception = SinkReception | { readonly error: unknown };
+
+interface Holding extends FinalDumpPlan {
+  readonly images: string;
+  readonly received: Promise<Reception>;
+}
+
+interface Hold {
+  readonly notify: (notification: Notification) => Promise<Verdict>;
+  /** Aborts come through until the decision is asked for. */
+  readonly signal: AbortSignal;
+  readonly decided: boolean;
+  /** What failed of ours. */
+  readonly failure: unknown;
+  readonly at: { frozen: number; dumped: number; sent: number };
+}
+
+function holding(held: Holding): Hold {
+  const gate = new AbortController();
+  const pass = (): void => gate.abort(held.signal.reason);
+  if (held.signal.aborted) pass();
+  else held.signal.addEventListener('abort', pass, { once: true });
+  const at = { frozen: 0, dumped: 0, sent: 0 };
+  let decided = false;
+  let failure: unknown;
+  const atPostDump = async (): Promise<Verdict> => {
+    at.dumped = performance.now();
+    const reception = await held.received;
+    if ('error' in reception || reception.failure !== undefined) return REFUSE;
+    await held.sender.finish({ signal: gate.signal }).done;
+    await sendFiles(held);
+    at.sent = performance.now();
+    if (gate.signal.aborted) return REFUSE;
+    held.signal.removeEventListener('abort', pass);
+    decided = true;
+    return (await held.decide()) === 'kill' ? PROCEED : REFUSE;
+  };
+  return {
+    signal: gate.signal,
+    at,
+    get decided() {
+      return decided;
+    },
+    get failure() {
+      return failure;
+    },
+    async notify({ kind }) {
+      if (kind === 'pre-dump') at.frozen = performance.now();
+      if (kind !== 'post-dump') return PROCEED;
+      return atPostDump().catch((error: unknown) => {
+        failure = error;
+        return REFUSE;
+      });
+    },
+  };
+}
+
+/** Everything but pages; a link to a parent is the destination's own. */
+async function sendFiles({ images, channel }: Holding): Promise<void> {
+  const names = (await readdir(images)).filter((name) => name !== 'parent');
+  for (const name of names) {
+    const file = await open(join(images, name), 'r');
+    try {
+      await sendFile(file, name, channel);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+async function sendFile(file: Awaited<ReturnType<typeof open>>, name: string, channel: SourceChannel): Promise<void> {
+  const buffer = Buffer.alloc(MAX_BYTES);
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, MAX_BYTES);
+    // An empty file is one, too.
+    await channel.send({ type: 'file', name }, buffer.subarray(0, bytesRead));
+    if (bytesRead < MAX_BYTES) return;
+  }
+}
+
+interface Failed {
+  readonly plan: FinalDumpPlan;
+  readonly answer: Answer<'DUMP'>;
+  readonly reception: Reception;
+  readonly workDir: string;
+  readonly stderr: string;
+}
+
+async function failed(
+  { plan, answer, reception, workDir, stderr }: Failed,
+  { failure, signal }: Hold,
+): Promise<unknown> {
+  if (failure !== undefined && !signal.aborted) return failure;
+  const { pid } = plan;
+  return captureFailed({
+    plan: { verb: 'dump', pid, logFile: LOG_FILE },
+    imagesDir: workDir,
+    workDir,
+    signal,
+    answer,
+    reception,
+    stderr,
+  });
+}
+
+// A CRIU that died lets go of the tasks, but not of their connections.
+async function unlock(
+  { pid, criu, options }: FinalDumpPlan,
+  _answer: Answer<'DUMP'>,
+  where: { readonly workDir: string; readonly images: string },
+): Promise<void> {
+  const method = encodeOptions('dump', options, NO_FDS).opts.network_lock;
+  await unlockNetwork({
+    pid,
+    criu,
+    method,
+    logFile: join(where.workDir, LOG_FILE),
+    images: where.images,
+    committed: false,
+  });
+}

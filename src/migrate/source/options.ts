@@ -1,0 +1,97 @@
+// What migrate() takes, and what it tells.
+
+import type { DumpOptions } from '../../options/types.js';
+
+/** How changed pages are found: by the kernel, or by comparing digests. */
+export type Tracking = 'soft-dirty' | 'digest';
+
+export interface MigrateOptions {
+  /** HOST:PORT, [IPV6]:PORT or unix:PATH of a receiver. */
+  readonly to: string;
+  /** Everything in plaintext although the address is not on this machine. */
+  readonly plaintext?: boolean;
+  /** Page streams, 1 to 16. Default: 2. */
+  readonly streams?: number;
+  /** The downtime to aim at: iterations end when it is predicted. Default: 250. */
+  readonly maxDowntimeMs?: number;
+  /** At most so many before the final dump; 0: none at all. Default: 30. */
+  readonly maxIterations?: number;
+  /** Give up after so long. Default: never. */
+  readonly maxTotalMs?: number;
+  /** Give up when so much was sent. Default: never. */
+  readonly maxBytes?: number;
+  /** What to do with a tree that changes its memory faster than the link carries it. Default: `give-up`. */
+  readonly whenDiverging?: 'give-up' | 'stop';
+  /** How CRIU dumps the tree in the end. */
+  readonly dump?: Omit<
+    DumpOptions,
+    'leaveRunning' | 'leaveStopped' | 'parent' | 'autoDedup' | 'trackMem' | 'workDir' | 'logFile'
+  >;
+  /** Iterate and predict, then end without a final dump: the tree runs on here. */
+  readonly dryRun?: boolean;
+  /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
+  readonly criu?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** One iteration, or the final dump. */
+export interface IterationReport {
+  /** From 0. */
+  readonly number: number;
+  /** Of pages that were looked at. */
+  readonly bytes: number;
+  /** Of pages that had changed: what travelled, before any stage. */
+  readonly changedBytes: number;
+  readonly zeroPages: number;
+  readonly samePages: number;
+  readonly wireBytes: number;
+  readonly ms: number;
+  /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */
+  readonly dirtyBytesPerSecond: number | undefined;
+  readonly wireBytesPerSecond: number;
+  /** If the final dump came next. */
+  readonly predictedDowntimeMs: number;
+}
+
+export type MigrateProgress =
+  | { readonly phase: 'connecting' | 'final' | 'restoring' | 'committing' | 'undecided'; readonly elapsedMs: number }
+  | {
+      readonly phase: 'iterating';
+      readonly elapsedMs: number;
+      readonly iteration: number;
+      /** The ones that have ended. */
+      readonly iterations: readonly IterationReport[];
+      readonly wireBytes: number;
+    };
+
+export interface MigrateReport {
+  /** The migrated root, at the destination. For a dry run: here. */
+  readonly pid: number;
+  readonly mode: 'pre-copy' | 'cold' | 'dry-run';
+  readonly tracking: Tracking;
+  /** Why it was chosen: a clause. */
+  readonly trackingReason: string;
+  readonly iterations: readonly IterationReport[];
+  /** All bytes of the page streams. */
+  readonly wireBytes: number;
+  readonly totalMs: number;
+  /** From the freeze here to the word that the tree runs there, so that half a round trip is too much. Absent for a dry run. */
+  readonly downtimeMs: number | undefined;
+  readonly predictedDowntimeMs: number;
+  readonly downtime: DowntimeParts | undefined;
+  /** Of the threads that sent pages. */
+  readonly cpuMs: number;
+  /** Time that they waited for the link. */
+  readonly stallMs: number;
+}
+
+/** Parts of the downtime, in milliseconds. */
+export interface DowntimeParts {
+  /** Freezing, dumping, and sending on the way. */
+  readonly dump: number;
+  /** What was still to be sent when CRIU had dumped. */
+  readonly transfer: number;
+  readonly restore: number;
+  /** From the word that it may run to the word that it does. */
+  readonly resume: number;
+}

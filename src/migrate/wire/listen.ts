@@ -1,0 +1,124 @@
+// The destination's port: tells control streams from page streams by their first bytes, and hands each to whoever waits for it.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Fd } from '../../addon/fd.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { type Address, formatAddress } from './address.js';
+import { type Channel, openChannel } from './channel.js';
+import { parseToDestination, type ToDestination, type ToSource } from './messages.js';
+import { ACCEPTED, beginningOf, FIRST_BYTES, PAGES_BYTES, readPagesPreamble } from './preamble.js';
+import { readFirst } from './read-first.js';
+import { takeConnection } from './socket-fd.js';
+
+export type DestinationChannel = Channel<ToSource, ToDestination>;
+
+export interface DestinationLink {
+  readonly channel: DestinationChannel;
+  keyOf(stream: number): Uint8Array | undefined;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Where it really listens: port 0 has become one. */
+  readonly address: Address;
+  /**
+   * The page streams of one migration, in order, when all of them are there. Rejects with ABORTED.
+   */
+  streams(session: string, count: number, signal: AbortSignal): Promise<readonly Fd[]>;
+}
+
+type Waiting = Map<string, (stream: number, socket: Socket) => boolean>;
+
+/** `onLink` gets each control stream. Rejects with IO when the address cannot be had. */
+export async function listen(address: Address, onLink: (link: DestinationLink) => void): Promise<Listener> {
+  const waiting: Waiting = new Map();
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket)).on('error', () => {});
+    socket.setNoDelay(true);
+    void admit(socket, waiting, onLink).catch(() => socket.destroy());
+  });
+  await bound(server, address);
+  return {
+    address: whereOf(server, address),
+    streams: (session, count, signal) => gather({ waiting, session, count, signal }),
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of open) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function admit(socket: Socket, waiting: Waiting, onLink: (link: DestinationLink) => void): Promise<void> {
+  const first = await readFirst(socket, FIRST_BYTES);
+  if (first === undefined) return void socket.destroy();
+  switch (beginningOf(first)) {
+    case 'control':
+      return onLink({ channel: openChannel(socket, parseToDestination), keyOf: () => undefined });
+    case 'pages':
+      return admitPages(socket, first, waiting);
+    default:
+      socket.destroy();
+  }
+}
+
+async function admitPages(socket: Socket, first: Buffer, waiting: Waiting): Promise<void> {
+  const rest = await readFirst(socket, PAGES_BYTES - FIRST_BYTES);
+  const { session, stream } = readPagesPreamble(Buffer.concat([first, rest ?? Buffer.alloc(PAGES_BYTES)]));
+  const wanted = rest !== undefined && waiting.get(session)?.(stream, socket);
+  if (wanted !== true) socket.destroy();
+}
+
+interface Gathering {
+  readonly waiting: Waiting;
+  readonly session: string;
+  readonly count: number;
+  readonly signal: AbortSignal;
+}
+
+async function gather({ waiting, session, count, signal }: Gathering): Promise<readonly Fd[]> {
+  const sockets = new Map<number, Socket>();
+  const all = new Promise<void>((resolve, reject) => {
+    const abort = (): void => reject(new CheckpointError('ABORTED', 'Cannot wait for page streams: aborted', {}));
+    signal.addEventListener('abort', abort, { once: true });
+    waiting.set(session, (stream, socket) => {
+      if (stream >= count || sockets.has(stream)) return false;
+      sockets.set(stream, socket);
+      if (sockets.size === count) resolve();
+      return true;
+    });
+  });
+  try {
+    await all;
+    const ordered = Array.from({ length: count }, (_, i) => sockets.get(i)).filter((socket) => socket !== undefined);
+    // The peer begins to send when it has this: by then nothing of the stream may be read by Node.
+    for (const socket of ordered) socket.pause();
+    await Promise.all(ordered.map((socket) => new Promise<void>((sent) => socket.write(ACCEPTED, () => sent()))));
+    return ordered.map(takeConnection);
+  } finally {
+    waiting.delete(session);
+  }
+}
+
+async function bound(server: Server, address: Address): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const listening = (): void => resolve();
+      if (address.kind === 'unix') server.listen({ path: address.path }, listening);
+      else server.listen({ host: address.host, port: address.port }, listening);
+    });
+  } catch (cause) {
+    const { code: errno = 'unknown' } = cause as NodeJS.ErrnoException;
+    const where = formatAddress(address);
+    const message = `Cannot listen on ${where}: ${errno}. Choose another address`;
+    throw new CheckpointError('IO', message, { syscall: 'listen', errno, path: where }, { cause });
+  }
+}
+
+function whereOf(server: Server, asked: Address): Address {
+  const real = server.address();
+  if (asked.kind === 'unix' || real === null || typeof real === 'string') return asked;
+  return { ...asked, port: real.port };
+}

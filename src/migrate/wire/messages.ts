@@ -1,0 +1,163 @@
+// What the two ends of a migration say to each other on the control stream. Each message is one JSON object, some with bytes behind it
+// (channel.ts has the framing). The peer is not trusted: every field is checked here, once, and nothing else of an object is kept.
+
+import { CheckpointError, ERROR_CODES, type ErrorCode } from '../../errors/checkpoint-error.js';
+
+/** Both ends speak this version or none. */
+export const PROTOCOL_VERSION = 1;
+export const MAX_STREAMS = 16;
+
+/** What a restore needs to be told that a dump was told. */
+export interface RestoreNeeds {
+  readonly tcpEstablished: boolean;
+  readonly fileLocks: boolean;
+  readonly extUnixSk: boolean;
+  readonly shellJob: boolean;
+}
+
+export type ToDestination =
+  /** `id` names the migration for good; `maxBytes` bounds all pages that will come. */
+  | {
+      readonly type: 'hello';
+      readonly version: number;
+      readonly id: string;
+      readonly pid: number;
+      readonly tasks: readonly number[];
+      readonly maxBytes: number;
+      readonly streams: number;
+      readonly kernel: string;
+      readonly machine: string;
+      readonly criu: string;
+    }
+  | { readonly type: 'level'; readonly number: number }
+  /** A piece of an image file of the last level. */
+  | { readonly type: 'file'; readonly name: string }
+  | { readonly type: 'restore'; readonly needs: RestoreNeeds }
+  | { readonly type: 'go' }
+  | { readonly type: 'abort' }
+  | { readonly type: 'ask'; readonly id: string }
+  | { readonly type: 'done' };
+
+export type ToSource =
+  | { readonly type: 'welcome'; readonly session: string }
+  | { readonly type: 'streams' }
+  | { readonly type: 'level-done'; readonly number: number }
+  | { readonly type: 'prepared'; readonly pid: number; readonly restoreMs: number }
+  | { readonly type: 'running'; readonly pid: number; readonly resumeMs: number }
+  /** No copy is there, nor will there be one. With the reason, when it is one. */
+  | { readonly type: 'gone'; readonly code: ErrorCode | undefined; readonly message: string }
+  | { readonly type: 'unknown' };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Throws PROTOCOL. */
+export function parseToDestination(value: unknown): ToDestination {
+  const f = fieldsOf(value);
+  switch (f['type']) {
+    case 'hello':
+      return {
+        type: 'hello',
+        version: whole(f, 'version', 2 ** 16),
+        id: hex(f, 'id'),
+        pid: whole(f, 'pid', PID_MAX),
+        tasks: pids(f, 'tasks'),
+        maxBytes: whole(f, 'maxBytes', Number.MAX_SAFE_INTEGER),
+        streams: whole(f, 'streams', MAX_STREAMS),
+        kernel: text(f, 'kernel'),
+        machine: text(f, 'machine'),
+        criu: text(f, 'criu'),
+      };
+    case 'level':
+      return { type: 'level', number: whole(f, 'number', 2 ** 16) };
+    case 'file':
+      return { type: 'file', name: text(f, 'name') };
+    case 'restore':
+      return { type: 'restore', needs: needsOf(fieldsOf(f['needs'])) };
+    case 'ask':
+      return { type: 'ask', id: hex(f, 'id') };
+    case 'go':
+    case 'abort':
+    case 'done':
+      return { type: f['type'] };
+    default:
+      throw unexpected(f['type'], 'a message of the source');
+  }
+}
+
+/** Throws PROTOCOL. */
+export function parseToSource(value: unknown): ToSource {
+  const f = fieldsOf(value);
+  switch (f['type']) {
+    case 'welcome':
+      return { type: 'welcome', session: hex(f, 'session') };
+    case 'level-done':
+      return { type: 'level-done', number: whole(f, 'number', 2 ** 16) };
+    case 'prepared':
+      return { type: 'prepared', pid: whole(f, 'pid', PID_MAX), restoreMs: duration(f, 'restoreMs') };
+    case 'running':
+      return { type: 'running', pid: whole(f, 'pid', PID_MAX), resumeMs: duration(f, 'resumeMs') };
+    case 'gone':
+      return { type: 'gone', code: ERROR_CODES.find((code) => code === f['code']), message: text(f, 'message') };
+    case 'streams':
+    case 'unknown':
+      return { type: f['type'] };
+    default:
+      throw unexpected(f['type'], 'a message of the destination');
+  }
+}
+
+const PID_MAX = 2 ** 22;
+const MAX_TEXT = 4096;
+const MAX_TASKS = 2 ** 16;
+const ID = /^[0-9a-f]{32}$/;
+
+function needsOf(f: Fields): RestoreNeeds {
+  return {
+    tcpEstablished: f['tcpEstablished'] === true,
+    fileLocks: f['fileLocks'] === true,
+    extUnixSk: f['extUnixSk'] === true,
+    shellJob: f['shellJob'] === true,
+  };
+}
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw unexpected(value, 'an object');
+}
+
+function whole(f: Fields, name: string, max: number): number {
+  const value = f[name];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw unexpected(value, `${name}: a whole number up to ${max}`);
+}
+
+function duration(f: Fields, name: string): number {
+  const value = f[name];
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+  throw unexpected(value, `${name}: milliseconds`);
+}
+
+function text(f: Fields, name: string): string {
+  const value = f[name];
+  if (typeof value === 'string' && value.length <= MAX_TEXT) return value;
+  throw unexpected(value, `${name}: a text of at most ${MAX_TEXT} characters`);
+}
+
+function hex(f: Fields, name: string): string {
+  const value = f[name];
+  if (typeof value === 'string' && ID.test(value)) return value;
+  throw unexpected(value, `${name}: 32 hexadecimal digits`);
+}
+
+function pids(f: Fields, name: string): readonly number[] {
+  const value = f[name];
+  const good = Array.isArray(value) && value.length <= MAX_TASKS;
+  if (!good) throw unexpected(value, `${name}: pids`);
+  return value.map((_, i) => whole(value as unknown as Fields, String(i), PID_MAX));
+}
+
+function unexpected(received: unknown, expected: string): CheckpointError<'PROTOCOL'> {
+  const shown = String(JSON.stringify(received) ?? received).slice(0, 80);
+  const message = `Cannot go on with the migration: the peer sent ${shown}, where ${expected} was expected. Use the same version of Frazil on both hosts`;
+  return new CheckpointError('PROTOCOL', message, { received: shown, expected });
+}

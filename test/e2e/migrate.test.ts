@@ -1,0 +1,139 @@
+// Migrations between this host and a second one, with real CRIU on both sides.
+
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { migrate } from '../../src/migrate/migrate.js';
+import type { MigrateOptions } from '../../src/migrate/source/options.js';
+import { ask } from '../helpers/ask.js';
+import { CRIU_42 } from '../helpers/criu-cli.js';
+import { testWith } from '../helpers/needs.js';
+import { waitGone } from '../helpers/procfs.js';
+import { startHost } from '../helpers/second-host.js';
+import { startTarget } from '../helpers/target.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+for (const options of [{ maxIterations: 0 }, {}] satisfies Omit<MigrateOptions, 'to'>[]) {
+  const how = options.maxIterations === 0 ? 'with a final dump alone' : 'with iterations';
+  testWith([CRIU_42.here], `a tree with three threads moves ${how}, with every byte`, async () => {
+    await using dir = tempDir();
+    const control = join(dir.path, 'control');
+    await using target = await startTarget('memory', [control, '48', '3', '10'], { control });
+    const before = await target.ask('digest');
+    const pids = target.tree();
+    await using host = await startHost({ at: join(dir.path, 'host') });
+    const report = await migrate(target.pid, { to: host.address, criu: CRIU_42.path, ...options }).done;
+    await waitGone(pids);
+    expect(report.pid).toBe(target.pid);
+    expect((await host.event('running')).pid).toBe(target.pid);
+    // It answers from there now.
+    expect(await target.ask('digest')).toEqual(before);
+    expect(await target.ask('threads')).toEqual({ threads: 3, alive: 3 });
+    expect(report.downtimeMs).toBeGreaterThan(0);
+    const parts = Object.values(report.downtime ?? {}).reduce((sum, ms) => sum + ms, 0);
+    expect(parts).toBeCloseTo(report.downtimeMs ?? 0, 3);
+    if (options.maxIterations === 0) expect(report.iterations).toHaveLength(1);
+    // The last level carries next to nothing: all is there already.
+    else expect(report.iterations.at(-1)?.changedBytes).toBeLessThan(2 ** 20);
+    expect((await host.event('ended')).event).toBe('ended');
+  });
+}
+
+testWith([CRIU_42.here], 'no write is lost of a program that changes its pages all the time', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('dirtier', [control, '32'], { control });
+  await target.ask('run');
+  await using host = await startHost({ at: join(dir.path, 'host') });
+  const report = await migrate(target.pid, {
+    to: host.address,
+    criu: CRIU_42.path,
+    maxIterations: 4,
+    whenDiverging: 'stop',
+  }).done;
+  expect(report.iterations.length).toBeGreaterThanOrEqual(2);
+  const { pages, broken } = await target.ask<{ pages: number; broken: number }>('verify');
+  expect(pages).toBe((32 * 2 ** 20) / 4096);
+  expect(broken).toBe(0);
+});
+
+testWith([CRIU_42.here], 'processes with shared memory, pipes, sockets and locks move together', async () => {
+  await using dir = tempDir();
+  await using elsewhere = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('tree', [control, dir.folder('files')], { control });
+  const pids = target.tree();
+  // The other host has the files, too; the same ones would be locked by the tree here.
+  const files = join(elsewhere.path, 'files');
+  await cp(dir.path, files, { recursive: true, filter: (path) => path !== control });
+  await using host = await startHost({ at: join(elsewhere.path, 'host'), binds: [[dir.path, files]] });
+  await migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true } }).done;
+  await waitGone(pids);
+  const { failed } = await ask<{ failed: string[] }>(join(files, 'control'), 'verify');
+  expect(failed).toEqual([]);
+});
+
+testWith([CRIU_42.here], 'a restore that fails there leaves the tree running here, and nothing there', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using elsewhere = tempDir();
+  await using target = await startTarget('tree', [control, dir.folder('files')], { control });
+  // The files that it has open are not there.
+  await using host = await startHost({
+    at: join(elsewhere.path, 'host'),
+    binds: [[dir.path, elsewhere.folder('empty')]],
+  });
+  const before = await host.tasks();
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true } });
+  await expect(run.done).rejects.toMatchObject({ code: 'RESTORE_REFUSED' });
+  expect(target.alive()).toBe(true);
+  expect((await target.verify()).failed).toEqual([]);
+  await host.event('ended');
+  expect((await host.tasks()).length).toBeLessThanOrEqual(before.length);
+});
+
+testWith([CRIU_42.here], 'an abort while it iterates leaves the tree as it was', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('dirtier', [control, '64'], { control });
+  await target.ask('run');
+  await using host = await startHost({ at: join(dir.path, 'host') });
+  const abort = new AbortController();
+  const options = { to: host.address, criu: CRIU_42.path, maxDowntimeMs: 1, signal: abort.signal };
+  const run = migrate(target.pid, options);
+  for await (const { phase } of run) {
+    if (phase !== 'iterating') continue;
+    abort.abort(new Error('enough'));
+    break;
+  }
+  await expect(run.done).rejects.toMatchObject({ code: 'ABORTED' });
+  await pause(100);
+  const { broken } = await target.ask<{ broken: number }>('verify');
+  expect(broken).toBe(0);
+  await host.event('gone');
+});
+
+testWith([CRIU_42.here], 'a tree that never converges is given up, and runs on', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('dirtier', [control, '32'], { control });
+  await target.ask('run');
+  await using host = await startHost({ at: join(dir.path, 'host') });
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, maxDowntimeMs: 1, maxIterations: 3 });
+  await expect(run.done).rejects.toMatchObject({ code: 'TIMEOUT' });
+  expect((await target.ask<{ broken: number }>('verify')).broken).toBe(0);
+});
+
+testWith([CRIU_42.here], 'a dry run predicts, and moves nothing', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('memory', [control, '32', '2', '10'], { control });
+  await using host = await startHost({ at: join(dir.path, 'host') });
+  const report = await migrate(target.pid, { to: host.address, criu: CRIU_42.path, dryRun: true }).done;
+  expect(report).toMatchObject({ mode: 'dry-run', pid: target.pid, downtimeMs: undefined });
+  expect(report.predictedDowntimeMs).toBeGreaterThan(0);
+  expect(report.iterations).toHaveLength(2);
+  expect(target.alive()).toBe(true);
+  await host.event('gone');
+});
