@@ -22,24 +22,29 @@ type Plain = Record<string | symbol, unknown>;
 interface MessagePlan {
   readonly fields: readonly FieldPlan[];
   readonly byId: ReadonlyMap<number, FieldPlan>;
+  readonly required: readonly FieldPlan[];
 }
 
 const plans = new WeakMap<Dictionary, Map<string, MessagePlan>>();
 
 function planOf(dictionary: Dictionary, name: string): MessagePlan {
+  return plans.get(dictionary)?.get(name) ?? makePlan(dictionary, name);
+}
+
+function makePlan(dictionary: Dictionary, name: string): MessagePlan {
   const known = plans.get(dictionary) ?? new Map<string, MessagePlan>();
   plans.set(dictionary, known);
   const spec = dictionary.messages[name];
   if (spec === undefined) throw new TypeError(`Cannot use message "${name}": the schema has none of that name`);
-  const plan =
-    known.get(name) ?? planFrom(Object.entries(spec).map(([field, text]) => parseField(field, text, dictionary)));
+  const plan = planFrom(Object.entries(spec).map(([field, text]) => parseField(field, text, dictionary)));
   known.set(name, plan);
   return plan;
 }
 
 function planFrom(fields: readonly FieldPlan[]): MessagePlan {
   const sorted = fields.toSorted((a, b) => a.id - b.id);
-  return { fields: sorted, byId: new Map(sorted.map((field) => [field.id, field])) };
+  const required = sorted.filter(({ cardinality }) => cardinality === 'required');
+  return { fields: sorted, byId: new Map(sorted.map((field) => [field.id, field])), required };
 }
 
 /** The fields of a message in the order of their numbers, with crit's annotations. Throws TypeError for an unknown message. */
@@ -80,33 +85,34 @@ function readMessage(reader: Reader, end: number, place: Place, name: string): P
     const start = reader.pos;
     const tag = reader.tag();
     const field = plan.byId.get(tag >>> 3);
-    if (field === undefined || !readField(reader, message, field, { ...place, wireType: tag & 7 })) {
+    if (field === undefined || !readField(reader, message, { field, wireType: tag & 7, place })) {
       reader.skipType(tag & 7, 0, tag >>> 3);
       unknown.push(Uint8Array.from(reader.buf.subarray(start, reader.pos)));
     }
   }
   if (reader.pos !== end) throw new MalformedMessage(`Cannot decode ${name}: a field ends outside its message`);
   if (unknown.length > 0) message[UNKNOWN_FIELDS] = Buffer.concat(unknown);
-  const missing = plan.fields.find((field) => field.cardinality === 'required' && !Object.hasOwn(message, field.name));
+  const missing = plan.required.find(({ name: field }) => message[field] === undefined);
   if (missing !== undefined) throw new MalformedMessage(`Cannot decode ${name}: no ${missing.name}`);
   return message;
 }
 
+interface Found {
+  readonly field: FieldPlan;
+  readonly wireType: number;
+  readonly place: Place;
+}
+
 /** False when the wire type is not the field's: then it is kept as an unknown one. */
-function readField(
-  reader: Reader,
-  message: Plain,
-  field: FieldPlan,
-  at: Place & { readonly wireType: number },
-): boolean {
+function readField(reader: Reader, message: Plain, { field, wireType, place }: Found): boolean {
   const wanted = wireTypeOfField(field);
-  if (at.wireType === wanted) {
-    keep(message, field, readValue(reader, field, at));
+  if (wireType === wanted) {
+    keep(message, field, readValue(reader, field, place));
     return true;
   }
-  if (field.cardinality !== 'repeated' || wanted === DELIMITED || at.wireType !== DELIMITED) return false;
+  if (field.cardinality !== 'repeated' || wanted === DELIMITED || wireType !== DELIMITED) return false;
   // proto2 readers take packed lists also where writers must not make them.
-  for (const end = endOfDelimited(reader); reader.pos < end; ) keep(message, field, readValue(reader, field, at));
+  for (const end = endOfDelimited(reader); reader.pos < end; ) keep(message, field, readValue(reader, field, place));
   return true;
 }
 

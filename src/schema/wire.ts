@@ -39,15 +39,26 @@ export function wireTypeOf(scalar: ScalarName): number {
 const MAX_VARINT_BYTES = 10;
 const BYTES_OF_FIXED64 = 8;
 
+// In three parts of 28 bits: a bigint for each byte takes four times as long.
 function readVarint64(reader: Reader): bigint {
-  let value = 0n;
+  const parts: [number, number, number] = [0, 0, 0];
   for (let i = 0; i < MAX_VARINT_BYTES; i++) {
     const byte = reader.pos < reader.len ? reader.buf[reader.pos++] : undefined;
     if (byte === undefined) throw new RangeError('a number ends early');
-    value |= BigInt(byte & 0x7f) << BigInt(7 * i);
-    if (byte < 0x80) return BigInt.asUintN(64, value);
+    parts[i >> 2] = (parts[i >> 2] ?? 0) | ((byte & 0x7f) << (7 * (i & 3)));
+    if (byte < 0x80) return joined(parts);
   }
   throw new RangeError('a number is longer than 10 bytes');
+}
+
+const PART_BITS = 28;
+/** What the middle part may be at most for low and middle to be exact as one number. */
+const EXACT_MIDDLE = 2 ** (53 - PART_BITS);
+
+function joined([low, middle, high]: readonly [number, number, number]): bigint {
+  if (high === 0 && middle < EXACT_MIDDLE) return BigInt(low + middle * 2 ** PART_BITS);
+  const bits = BigInt(PART_BITS);
+  return BigInt.asUintN(64, BigInt(low) | (BigInt(middle) << bits) | (BigInt(high) << (2n * bits)));
 }
 
 function readFixed64(reader: Reader): bigint {

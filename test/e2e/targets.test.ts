@@ -111,6 +111,7 @@ test('every target program compiles without a warning', async () => {
     'mappings',
     'memory',
     'namespaces',
+    'rarities',
     'terminal',
     'tree',
   ];

@@ -1,13 +1,15 @@
 // Checkpoints of every kind of process, for tests that look into images. Made by the plain criu.
 
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { expect } from 'vitest';
 import { type RealCriu, runCriu } from './criu-cli.js';
 import { openHttp } from './http-connection.js';
 import type { Need } from './needs.js';
 import { openShell } from './pts.js';
 import { programOf, startProgram, startTarget, type Target, targetOf, textOf } from './target.js';
 import type { TempDir } from './temp-dir.js';
+import { until } from './until.js';
 
 export interface Checkpointed {
   readonly title: string;
@@ -89,7 +91,58 @@ export const CHECKPOINTED: readonly Checkpointed[] = [
       return await dumped(criu, target, dir, ['--tcp-established']);
     },
   },
+  {
+    title: 'rare things: seals, packets in flight, a sparse ghost, signals that wait, a filter, a terminal with data',
+    needs: noNeeds,
+    make: async (criu, dir) => rarities(criu, dir, 'no-inet'),
+  },
+  {
+    title: 'rare things and sockets of every family',
+    needs: needsInet,
+    make: async (criu, dir) => rarities(criu, dir, 'inet'),
+  },
+  {
+    title: 'a user namespace',
+    needs: noNeeds,
+    make: async (criu, dir) => {
+      const control = join(dir.path, 'control');
+      const through = ['unshare', '--user', '--map-root-user', '--uts', '--time'];
+      await using target = await startTarget('memory', [control, '2', '1', '0'], { control, through });
+      return await dumped(criu, target, dir, []);
+    },
+  },
+  {
+    title: 'a cgroup and the capabilities of the processor',
+    needs: noNeeds,
+    make: async (criu, dir) => {
+      const control = join(dir.path, 'control');
+      await using cgroup = freezerCgroup(basename(dir.path));
+      await using target = await startTarget('memory', [control, '2', '1', '0'], { control });
+      cgroup.add(target.pid);
+      return await dumped(criu, target, dir, ['--manage-cgroups=full', '--cpu-cap=all']);
+    },
+  },
 ];
+
+async function rarities(criu: RealCriu, dir: TempDir, network: 'inet' | 'no-inet'): Promise<string> {
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('rarities', [control, dir.folder('files'), network], { control });
+  expect(await target.ask('lacking')).toEqual({ lacking: [] });
+  return await dumped(criu, target, dir, ['--ghost-fiemap']);
+}
+
+/** A cgroup of our own; empty when it is given back. */
+function freezerCgroup(name: string): AsyncDisposable & { add(pid: number): void } {
+  const path = `/sys/fs/cgroup/freezer/${name}`;
+  mkdirSync(path);
+  return {
+    add: (pid) => writeFileSync(`${path}/cgroup.procs`, String(pid)),
+    [Symbol.asyncDispose]: async () => {
+      await until('the cgroup is empty', () => readFileSync(`${path}/cgroup.procs`, 'utf8') === '');
+      rmdirSync(path);
+    },
+  };
+}
 
 async function inNamespaces(criu: RealCriu, dir: TempDir, network: 'inet' | 'no-inet'): Promise<string> {
   const root = dir.folder('root');

@@ -26,6 +26,7 @@ export type TargetName =
   | 'mappings'
   | 'namespaces'
   | 'job'
+  | 'rarities'
   | 'terminal';
 
 export interface Target extends AsyncDisposable {

@@ -44,7 +44,8 @@ function pipeText(pipe: Entry<'pipe_entry'> | undefined): string {
 
 function unixText(socket: Entry<'unix_sk_entry'> | undefined): string {
   if (socket === undefined) return 'unix[?]';
-  const name = socket.name.length === 0 ? '' : ` ${shown(quotedText(socket.name))}`;
+  // One line, however long the name is.
+  const name = socket.name.length === 0 ? '' : ` ${shown(quotedText(socket.name).replaceAll(/=\r?\n/g, ''))}`;
   return `unix[${socket.ino} (${socket.peer})${name}]`;
 }
 

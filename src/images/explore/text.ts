@@ -11,12 +11,13 @@ export function address(value: bigint): string {
 }
 
 /**
- * A name out of an image, which a task chose. Control characters would act on the terminal and a new line would make a second line:
- * they are written as \xNN, where crit prints them.
+ * A name out of an image, which a task chose. Control characters but the tab would act on the terminal and a new line would make a
+ * second line: they are written as \xNN, where crit prints them.
  */
 export function shown(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be printed
-  return name.replace(/[\u0000-\u001f\u007f-\u009f\p{Surrogate}]/gu, (character) => `\\x${hexOf(character)}`);
+  return name.replace(/[\p{Cc}\p{Surrogate}]/gu, (character) =>
+    character === '\t' ? character : `\\x${hexOf(character)}`,
+  );
 }
 
 function hexOf(character: string): string {
