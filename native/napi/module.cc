@@ -15,6 +15,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   env.AddCleanupHook([ending = instance_of(env).ending] { *ending = true; });
   Fd::define(env, exports);
   define_sockets(env, exports);
+  define_listener(env, exports);
   define_files(env, exports);
   define_children(env, exports);
   define_exec(env, exports);

@@ -58,7 +58,9 @@ UniqueFd connect_to(const char* path) noexcept {
   return socket;
 }
 
-Message ask(const UniqueFd& frazil, int runtime_socket) noexcept {
+// Its own socket is closed before the fds that came take their places, which may be its place.
+Message ask(const char* path, int runtime_socket) noexcept {
+  const UniqueFd frazil = connect_to(path);
   const std::string hello = "swrk " + std::to_string(runtime_socket);
   const int fds[] = {runtime_socket};
   if (!send_message(frazil.get(), std::as_bytes(std::span(hello)), fds).ok()) fail("talk to", "frazil");
@@ -112,8 +114,7 @@ int main(int argc, char** argv) {
   std::string control;
   const auto runtime = argc == 3 && std::strcmp(argv[1], "swrk") == 0 ? to_fd_number(argv[2]) : std::nullopt;
   if (seat != nullptr && runtime) {
-    const UniqueFd frazil = connect_to(seat);
-    Message answer = ask(frazil, *runtime);
+    Message answer = ask(seat, *runtime);
     lift(answer);
     control = std::to_string(take_places(answer));
     argv[2] = control.data();

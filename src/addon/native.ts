@@ -51,6 +51,13 @@ export interface NativeChildWatch extends NativeJob<ExitStatus> {
   arm(socket: Fd): void;
 }
 
+/** Who has connected, as the kernel saw it then. */
+export interface NativePeer {
+  readonly socket: Fd;
+  readonly pid: number;
+  readonly uid: number;
+}
+
 export interface NativeMessage {
   readonly bytes: Uint8Array;
   /** What came as SCM_RIGHTS; the receiver owns them. */
@@ -413,6 +420,9 @@ export interface Native {
   receive(fd: Fd): NativeJob<NativeMessage | undefined>;
   /** Blocks the thread for at most `microseconds`. */
   receiveSoon(fd: Fd, microseconds: number): NativeMessage | 'hung-up' | undefined;
+
+  listenSeqpacket(path: string): Fd;
+  accept(listener: Fd): NativeJob<NativePeer>;
 
   pipe(options?: { readonly capacityBytes?: number }): { readonly read: Fd; readonly write: Fd };
   memfd(name: string): Fd;

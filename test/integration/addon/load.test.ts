@@ -31,6 +31,8 @@ describe('native()', () => {
 const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Native> = [
   'Fd',
   'seqpacketPair',
+  'listenSeqpacket',
+  'accept',
   'streamPair',
   'send',
   'receive',
