@@ -5,7 +5,7 @@
 //   FRAZIL_SEAT_CRIU   path of the real CRIU
 //   FRAZIL_SEAT        path of Frazil's SEQPACKET socket; without it, or with other arguments than `swrk N`, this only passes on
 //
-// We send "swrk N" with the runtime's socket. The answer is "AT AT ...": the numbers that the fds which came with it shall have; the
+// We send "swrk N PID" with the runtime's socket; PID is who made it, as libcriu starts us as a grandchild. The answer is "AT AT ...": the numbers that the fds which came with it shall have; the
 // first is CRIU's control socket. An end without an answer means that Frazil is gone or has refused: its own error says why, and
 // the runtime sees a CRIU that failed.
 
@@ -58,10 +58,17 @@ UniqueFd connect_to(const char* path) noexcept {
   return socket;
 }
 
+// 0: not known, and then nothing of the asker's can be opened.
+pid_t maker_of(int socket) noexcept {
+  ucred maker{};
+  socklen_t size = sizeof maker;
+  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == -1 ? 0 : maker.pid;
+}
+
 // Its own socket is closed before the fds that came take their places, which may be its place.
 Message ask(const char* path, int runtime_socket) noexcept {
   const UniqueFd frazil = connect_to(path);
-  const std::string hello = "swrk " + std::to_string(runtime_socket);
+  const std::string hello = "swrk " + std::to_string(runtime_socket) + " " + std::to_string(maker_of(runtime_socket));
   const int fds[] = {runtime_socket};
   if (!send_message(frazil.get(), std::as_bytes(std::span(hello)), fds).ok()) fail("talk to", "frazil");
   auto never = Cancel::open();

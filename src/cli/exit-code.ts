@@ -11,6 +11,7 @@ const ENVIRONMENT: ReadonlySet<ErrorCode> = new Set([
   'CRIU_TOO_OLD',
   'LIBCRIU_MISSING',
   'ADDON_MISSING',
+  'RUNTIME_MISSING',
   'FEATURE_MISSING',
 ]);
 

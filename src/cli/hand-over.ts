@@ -20,14 +20,15 @@ export async function handOver(command: CriuCommand, settings: Settings, context
     throw new UsageError('--sync: CRIU itself does this command, and does not sync', command.word);
   const located = await locate({ criu, env: context.env });
   const fds = namedFds(command, settings);
-  if (!json) return become(located, command, { fds, context });
+  if (!json) return become(located, command.passOn, { fds, context });
   const { runAsChild } = await import('./criu-child.js');
   return runAsChild(located, command, { fds, settings, context });
 }
 
-async function become(
-  { path }: Located,
-  { passOn }: CriuCommand,
+/** With the same fds 0 to 2, and `fds`. Throws IO when it cannot be executed. */
+export async function become(
+  { path }: Pick<Located, 'path'>,
+  passOn: readonly string[],
   { fds, context }: { readonly fds: readonly number[]; readonly context: Context },
 ): Promise<never> {
   const { exec } = await import('../addon/exec.js');
@@ -35,7 +36,7 @@ async function become(
   // A signal that came while we were starting is ours to obey: it would be lost with our handlers.
   await turn();
   if (context.interruption.signal.aborted)
-    throw new CheckpointError('ABORTED', 'Cannot start CRIU: a signal came first', {});
+    throw new CheckpointError('ABORTED', `Cannot start "${path}": a signal came first`, {});
   return exec({
     file: path,
     argv: [path, ...passOn],

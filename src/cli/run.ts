@@ -49,6 +49,10 @@ async function perform(line: CommandLine, place: Place): Promise<number> {
       const { showVersion } = await import('./verbs/version.js');
       return showVersion(preferencesOf(line.own), terminal, host.env);
     }
+    case 'runtime': {
+      const { runRunc } = await import('./verbs/runc.js');
+      return runRunc(line.args, contextOf(place, preferencesOf([])));
+    }
     case 'own': {
       const { runOwn } = await import('./verbs/own.js');
       return runOwn(line, contextOf(place, preferencesOf(line.occurrences)));

@@ -21,7 +21,7 @@ import { finishing, openGate } from './finish.js';
 import { type Located, locate } from './locate.js';
 import type { Work } from './operation.js';
 import { assertOutside } from './outside.js';
-import { connectPages, PAGES_FD, type PageConnection } from './page-connection.js';
+import { connectPages, PAGES_FD, type PageConnecting, type PageConnection } from './page-connection.js';
 import { type CaptureProgress, trackCapture } from './progress.js';
 
 export interface CapturePlan {
@@ -42,6 +42,8 @@ export interface CapturePlan {
   readonly criu: string | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
   readonly notify: Notify | undefined;
+  /** Who opens the conversation. Default: with a CRIU of our own. */
+  readonly connect?: ((connecting: PageConnecting) => Promise<PageConnection>) | undefined;
 }
 
 export interface Captured {
@@ -69,7 +71,7 @@ export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): P
   const workDir = plan.workDir === undefined ? imagesDir : await makeDirectory(resolve(plan.workDir), 'work directory');
 
   await using staging = await openStaging(imagesDir);
-  await using connection = await connectPages({
+  await using connection = await (plan.connect ?? connectPages)({
     criu: criu.path,
     workDir,
     images: staging.images,

@@ -50,6 +50,7 @@ export interface ErrorDetails {
     readonly stderr?: string;
   };
   readonly LIBCRIU_MISSING: { readonly tried: readonly string[] };
+  readonly RUNTIME_MISSING: { readonly runtime: string; readonly tried: readonly string[] };
   readonly ADDON_MISSING: { readonly tried: readonly string[] };
   readonly FEATURE_MISSING: { readonly feature: string; readonly option?: string; readonly kernel?: string };
   /** CRIU or a peer sent what the protocol does not allow. */
@@ -92,6 +93,7 @@ export const ERROR_CODES = Object.keys({
   CRIU_TOO_OLD: 0,
   CRIU_DIED: 0,
   LIBCRIU_MISSING: 0,
+  RUNTIME_MISSING: 0,
   ADDON_MISSING: 0,
   FEATURE_MISSING: 0,
   PROTOCOL: 0,

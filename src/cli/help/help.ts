@@ -3,7 +3,7 @@
 import { type FlagSpec, flagsFor } from '../../options/flags.js';
 import type { Operation } from '../../options/types.js';
 import { EXIT } from '../exit-code.js';
-import { CRIU_COMMANDS, type CriuWord, isCriuWord, isOwnCommand } from '../parse/command-line.js';
+import { CRIU_COMMANDS, type CriuWord, isCriuWord, isOwnCommand, RUNTIME_COMMAND } from '../parse/command-line.js';
 import { IMAGES_VERBS, type ImagesRow, isImagesVerb } from '../parse/images.js';
 import { nearest } from '../parse/nearest.js';
 import { OWN_COMMANDS, OWN_OPTIONS, type OwnCommand } from '../parse/own.js';
@@ -55,6 +55,8 @@ const USAGES: Partial<Record<CriuWord, string>> = {
   'lazy-pages': 'frazil lazy-pages [-D DIR] [OPTIONS]',
 };
 
+const RUNTIME_TEXT = 'Run runc; its checkpoint and restore pass through Frazil';
+
 const SHORT_NOTE = 'Flags are those of criu 4.2; most without a value have a --no- form, and abbreviations work.';
 
 /** Prints what was asked for. Without a command at all it is the answer to a mistake: status 2. */
@@ -74,6 +76,7 @@ export function helpOn(topic: string | undefined, columns: number): string {
   if (first === 'images' && verb !== undefined) return imagesHelp(verb, columns);
   if (isOwnCommand(topic)) return ownHelp(topic, columns);
   if (isCriuWord(topic)) return criuHelp(topic, columns);
+  if (topic === RUNTIME_COMMAND) return `Usage: frazil runc ARGUMENTS OF RUNC\n\n${RUNTIME_TEXT}.`;
   const meant = nearest(topic, [...Object.keys(CRIU_COMMANDS), ...Object.keys(OWN_COMMANDS)]);
   throw new UsageError(`there is no command "${topic}"${meant === undefined ? '' : `. Did you mean "${meant}"?`}`);
 }
@@ -89,7 +92,7 @@ function overview(columns: number): string {
     'Checkpoint and restore of Linux process trees over CRIU.',
     '',
     'Commands:',
-    ...table([...criu, ...own], columns),
+    ...table([...criu, ...own, [`  ${RUNTIME_COMMAND}`, RUNTIME_TEXT]], columns),
     '',
     'Options of Frazil, with every command of CRIU:',
     ...optionLines(OWN_OPTIONS, columns),

@@ -45,12 +45,18 @@ export type CommandLine =
       readonly occurrences: readonly Occurrence[];
       readonly operands: readonly string[];
     }
+  /** Everything behind the word, unread. */
+  | { readonly kind: 'runtime'; readonly args: readonly string[] }
   | CriuCommand;
+
+/** Stands first, because what follows has another grammar. */
+export const RUNTIME_COMMAND = 'runc';
 
 const OWN_NAMES = new Set(OWN_OPTIONS.map((option) => option.name));
 
 /** What `argv` (without node and script) asks for. Never throws. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
+  if (argv[0] === RUNTIME_COMMAND) return { kind: 'runtime', args: argv.slice(1) };
   const scan = getopt(argv, { long: CRIU_OPTIONS, exact: OWN_OPTIONS });
   const [word] = scan.operands;
   // Those have a grammar of their own. Options before the word must be known to both, which --json and --quiet are.

@@ -17,6 +17,8 @@ import { CheckpointError } from '../../errors/checkpoint-error.js';
 export interface Seated extends Disposable {
   /** Of the seat, and of CRIU after it: a child of the runtime. */
   readonly pid: number;
+  /** Who asks: the process that made the socket. Numbers of fds in its request are numbers in this one. */
+  readonly asker: number;
   /** The runtime's conversation with its CRIU. */
   readonly runtime: Fd;
   /** Under which number that is open in the seat: free to be used again. */
@@ -100,6 +102,7 @@ async function greet({ socket, pid }: Peer, signal: AbortSignal): Promise<Seated
   }
   return {
     pid,
+    asker: Number(said[2]),
     runtime,
     control: Number(said[1]),
     become: (fds) => {
@@ -117,7 +120,7 @@ async function greet({ socket, pid }: Peer, signal: AbortSignal): Promise<Seated
   };
 }
 
-const HELLO = /^swrk (\d{1,4})$/;
+const HELLO = /^swrk (\d{1,4}) (\d{1,10})$/;
 
 function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);

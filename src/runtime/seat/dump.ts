@@ -1,0 +1,172 @@
+// A runtime's dump through the page plane: the runtime's own options, Frazil's sink. What CRIU has answered, the runtime is told
+// when the images are in their place.
+
+import { appendFile } from 'node:fs/promises';
+import { send, seqpacketPair, streamPair } from '../../addon/sockets.js';
+import type { CapturePlan } from '../../criu/capture.js';
+import type { CaptureReport } from '../../criu/capture-report.js';
+import { report } from '../../criu/dump.js';
+import { chooseNetworkLock } from '../../criu/network-lock.js';
+import type { Work } from '../../criu/operation.js';
+import { PAGES_FD, type PageConnecting, type PageConnection, SOCKET_BYTES } from '../../criu/page-connection.js';
+import type { CaptureProgress } from '../../criu/progress.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { Held } from '../../images/held.js';
+import { openDirectory } from '../../images/staging.js';
+import type { NetworkLock } from '../../options/types.js';
+import type { CriuOpts, CriuRequest, CriuResponse } from '../../schema/rpc.js';
+import { encodeResponse } from '../../schema/rpc-codec.js';
+import { configThatExists } from './config.js';
+import { type Directories, directoriesOf } from './request.js';
+import type { Seated } from './seat.js';
+import { SeatedSession } from './seated-session.js';
+
+export interface SeatedDump {
+  readonly seated: Seated;
+  readonly request: CriuRequest & { readonly opts: CriuOpts };
+  /** Path of the real CRIU. */
+  readonly criu: string;
+}
+
+/** Whether the pages of this request can come to us: not those that go to a page server, or stay for a lazy one. */
+export function isOurs({ type, opts }: CriuRequest): boolean {
+  if (type !== 'DUMP' && type !== 'PRE_DUMP' && type !== 'SINGLE_PRE_DUMP') return false;
+  return opts?.pid !== undefined && opts.ps === undefined && opts.lazy_pages !== true;
+}
+
+/**
+ * Dumps, and answers the runtime, which hears a failure of ours as one of CRIU's. Rejects as dump() does; `seated` stays the caller's
+ * to dispose.
+ */
+export async function seatedDump(asked: SeatedDump, work: Work<CaptureProgress>): Promise<CaptureReport> {
+  const { seated, request } = asked;
+  let session: SeatedSession | undefined;
+  try {
+    const directories = await directoriesOf(seated.asker, request.opts);
+    const opts = await requestOpts(request.opts);
+    const plan = planOf(asked, directories, async (connecting) => {
+      const connection = await connect(asked, opts, connecting);
+      session = connection.session;
+      return connection;
+    });
+    const made = await report(plan, work);
+    answer(asked, session?.answer ?? failed(request, undefined));
+    return made;
+  } catch (error) {
+    const said = session?.answer;
+    // CRIU may have served what we could not bring to its end, and refused what we have.
+    if (said?.success !== false || !isRefusal(error)) await tellInLog(asked, error);
+    answer(asked, said?.success === false ? said : failed(request, error));
+    throw error;
+  }
+}
+
+// What CRIU cannot do here unless it is told (ADR 6), and what it would pass over in silence and we would refuse.
+async function requestOpts({ config_file, ...opts }: CriuOpts): Promise<CriuOpts> {
+  const config = await configThatExists(config_file);
+  const { pid = 0, tcp_established: tcpEstablished } = opts;
+  const chosen = config?.networkLock === true || opts.network_lock !== undefined;
+  const lock = chosen ? undefined : await chooseNetworkLock({ pid, tcpEstablished });
+  return {
+    ...opts,
+    ...(lock !== undefined && { network_lock: LOCK_METHODS[lock] }),
+    ...(config !== undefined && { config_file: config.path }),
+  };
+}
+
+const LOCK_METHODS = { iptables: 'IPTABLES', nftables: 'NFTABLES', skip: 'SKIP' } as const satisfies Record<
+  NetworkLock,
+  CriuOpts['network_lock']
+>;
+
+function planOf(
+  { request: { type, opts }, criu }: SeatedDump,
+  { imagesDir, workDir }: Directories,
+  connectTo: NonNullable<CapturePlan['connect']>,
+): CapturePlan {
+  const verb = verbOf(type);
+  return {
+    verb,
+    pid: opts.pid ?? 0,
+    imagesDir,
+    // As CRIU itself does.
+    replace: true,
+    workDir,
+    logFile: opts.log_file ?? `${verb}.log`,
+    parent: opts.parent_img,
+    absorb: verb === 'dump' ? 'auto' : 'never',
+    runsOn: verb === 'pre-dump' || (opts.leave_running === true && opts.leave_stopped !== true),
+    autoDedup: opts.auto_dedup === true,
+    sync: false,
+    criu,
+    encode: (own) => ({ opts: { ...opts, ...own }, configLines: [], defaultConfig: true }),
+    notify: undefined,
+    connect: connectTo,
+  };
+}
+
+function verbOf(type: CriuRequest['type']): CapturePlan['verb'] {
+  return type === 'DUMP' ? 'dump' : 'pre-dump';
+}
+
+// CRIU becomes what the runtime has started when everything that it is given is there.
+async function connect(
+  { seated, request, criu }: SeatedDump,
+  opts: CriuOpts,
+  { workDir, images }: PageConnecting,
+): Promise<PageConnection & { readonly session: SeatedSession }> {
+  await using opened = new Held();
+  const work = opened.use(await openDirectory(workDir));
+  const [pages, theirPages] = streamPair({ bufferBytes: SOCKET_BYTES });
+  opened.use(pages);
+  using _theirPages = theirPages;
+  const [control, theirControl] = seqpacketPair();
+  opened.use(control);
+  using _theirControl = theirControl;
+  // The runtime's number, unless the pages need it: then any other will do, as CRIU is told it in its arguments.
+  const at = seated.control === PAGES_FD ? PAGES_FD + 1 : seated.control;
+  seated.become([
+    { fd: theirControl, as: at },
+    { fd: theirPages, as: PAGES_FD },
+  ]);
+  const { runtime } = seated;
+  const session = new SeatedSession({ criu, control, runtime, notified: request.opts.notify_scripts === true });
+  opened.defer(() => session[Symbol.asyncDispose]());
+  const own = { images_dir_fd: images.number, work_dir_fd: work.number };
+  const held = opened.move();
+  return {
+    session,
+    pages,
+    encoded: { opts: { ...opts, ...own }, configLines: [], defaultConfig: true },
+    config: opts.config_file,
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
+  };
+}
+
+// In the runtime's words: it has asked for PRE_DUMP, we for SINGLE_PRE_DUMP. One that has gone hears nothing.
+function answer({ seated, request }: SeatedDump, response: CriuResponse): void {
+  try {
+    send(seated.runtime, encodeResponse({ ...response, type: request.type }));
+  } catch (error) {
+    if (!CheckpointError.is(error, 'IO')) throw error;
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return CheckpointError.is(error, 'DUMP_REFUSED');
+}
+
+// A runtime prints the lines of CRIU's log that say "Error" and nothing else of a reason. What cannot be told there stays untold.
+async function tellInLog({ seated, request: { opts, type } }: SeatedDump, error: unknown): Promise<void> {
+  const number = opts.work_dir_fd ?? opts.images_dir_fd;
+  const log = `/proc/${seated.asker}/fd/${number}/${opts.log_file ?? `${verbOf(type)}.log`}`;
+  const reason = error instanceof Error ? error.message : String(error);
+  await appendFile(log, `Error (frazil): ${reason}\n`, { mode: 0o600 }).catch(() => {});
+}
+
+const EIO = 5;
+
+function failed({ type }: CriuRequest, error: unknown): CriuResponse {
+  const message = error instanceof Error ? `frazil: ${error.message}` : 'frazil: CRIU has given no answer';
+  return { type, success: false, cr_errno: EIO, cr_errmsg: message };
+}

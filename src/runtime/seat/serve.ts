@@ -1,0 +1,63 @@
+// One CRIU that a runtime has started, from its first message to its end. A dump goes through the page plane; everything else is
+// relayed, with the fds of the request opened anew.
+
+import { type Message, receive, seqpacketPair } from '../../addon/sockets.js';
+import type { CaptureReport } from '../../criu/capture-report.js';
+import type { Work } from '../../criu/operation.js';
+import type { CaptureProgress } from '../../criu/progress.js';
+import { Held } from '../../images/held.js';
+import type { CriuOpts, CriuRequest, CriuRequestType } from '../../schema/rpc.js';
+import { decodeRequest, encodeRequest } from '../../schema/rpc-codec.js';
+import { isOurs, seatedDump } from './dump.js';
+import { forward, relay } from './relay.js';
+import { reopened } from './request.js';
+import type { Seated } from './seat.js';
+
+export type Service =
+  | { readonly kind: 'dumped'; readonly report: CaptureReport }
+  | { readonly kind: 'relayed'; readonly request: CriuRequestType | { readonly raw: number } }
+  /** The runtime left before it had asked for anything. */
+  | { readonly kind: 'nothing' };
+
+export interface Serving {
+  readonly seated: Seated;
+  /** Path of the real CRIU. */
+  readonly criu: string;
+}
+
+/** Disposes of `seated`. Rejects as dump() does, with IO and with PROTOCOL; the runtime has been told by then. */
+export async function serveSeated({ seated, criu }: Serving, work: Work<CaptureProgress>): Promise<Service> {
+  using _seated = seated;
+  const first = await receive(seated.runtime, { signal: work.signal }).done;
+  if (first === undefined) return { kind: 'nothing' };
+  const request = decodeRequest(first.bytes);
+  if (isOurs(request) && hasOpts(request))
+    return { kind: 'dumped', report: await seatedDump({ seated, request, criu }, work) };
+  await pass({ seated, request, first }, work.signal);
+  return { kind: 'relayed', request: request.type };
+}
+
+function hasOpts(request: CriuRequest): request is CriuRequest & { readonly opts: CriuOpts } {
+  return request.opts !== undefined;
+}
+
+interface Passing {
+  readonly seated: Seated;
+  readonly request: CriuRequest;
+  readonly first: Message;
+}
+
+// What was opened stays so until CRIU has ended: it opens it in its own time.
+async function pass({ seated, request, first }: Passing, signal: AbortSignal): Promise<void> {
+  await using held = new Held();
+  const ours = await reopened(seated.asker, request, held);
+  const [criu, theirs] = seqpacketPair();
+  held.use(criu);
+  try {
+    seated.become([{ fd: theirs, as: seated.control }]);
+  } finally {
+    theirs.close();
+  }
+  forward(criu, { bytes: encodeRequest(ours), fds: first.fds });
+  await relay({ runtime: seated.runtime, criu, signal });
+}
