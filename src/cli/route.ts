@@ -7,21 +7,21 @@ import type { CriuWord } from './parse/command-line.js';
 import { isOn, lastValue, type Settings } from './parse/settings.js';
 
 export type Route =
-  | { readonly kind: 'frazil'; readonly operation: Exclude<Operation, 'pageServer'> }
+  | { readonly kind: 'frazil'; readonly operation: Exclude<Operation, 'pageServer'> | 'lazyPages' }
   /** At least one reason, each a clause. */
   | { readonly kind: 'criu'; readonly because: readonly string[] };
 
-const OURS: Partial<Record<CriuWord, Exclude<Operation, 'pageServer'>>> = {
+const OURS: Partial<Record<CriuWord, Extract<Route, { kind: 'frazil' }>['operation']>> = {
   dump: 'dump',
   'pre-dump': 'preDump',
   restore: 'restore',
   check: 'check',
   cpuinfo: 'cpuinfo',
+  'lazy-pages': 'lazyPages',
 };
 
 const THEIRS: Partial<Record<CriuWord, string>> = {
   'page-server': 'page-server is CRIU as a daemon with a port of its own',
-  'lazy-pages': 'lazy-pages is a daemon of CRIU and has no RPC request',
   dedup: 'dedup has no RPC request',
   service: 'service is CRIU as a daemon',
   swrk: 'swrk is CRIU as a worker of the caller',
@@ -42,6 +42,14 @@ const DUMPS: readonly CriuWord[] = ['dump', 'pre-dump'];
 export const RULES: readonly Rule[] = [
   { option: 'page-server', words: DUMPS, because: '--page-server sends the pages over a connection of CRIU' },
   { option: 'lazy-pages', words: TREE_WORDS, because: '--lazy-pages keeps CRIU as the server of the pages' },
+  {
+    option: 'page-server',
+    words: ['lazy-pages'],
+    because: '--page-server fetches the pages over a connection of CRIU',
+  },
+  { option: 'restore-detached', words: ['lazy-pages'], because: '--daemon leaves a daemon of CRIU behind' },
+  { option: 'pidfile', words: ['lazy-pages'], because: '--pidfile names a daemon of CRIU' },
+  { option: 'status-fd', words: ['lazy-pages'], because: '--status-fd is an fd of the CRIU process' },
   { option: 'stream', words: TREE_WORDS, because: '--stream is not reachable over RPC' },
   {
     option: 'action-script',

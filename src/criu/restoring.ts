@@ -12,7 +12,7 @@ import { writeConfigFile } from '../rpc/config-file.js';
 import { criuDied } from '../rpc/failure.js';
 import type { Answer, Notification, Notify } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
-import type { LazyRequest } from './lazy/begin.js';
+import type { BegunLazily, LazyRequest } from './lazy/begin.js';
 import type { Filling } from './lazy/options.js';
 import { locate } from './locate.js';
 import type { Work } from './operation.js';
@@ -43,21 +43,24 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
   const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
   using images = await openDirectory(plan.imagesDir);
-  const tasks = await verifyImages(plan.imagesDir, images, work.signal);
-  await waitForPids(tasks, work.signal);
   using directory = await openDirectory(workDir);
-  await using lazy = await lazily(plan, { images, workDir, asked });
-  const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: (lazy?.workDir ?? directory).number });
-  await using config = await writeConfigFile(encoded);
   const inherited = (plan.options.inheritFd ?? []).map(({ fd, key }, i) => ({ fd, key, as: FIRST_INHERITED + i }));
   const shellJob = plan.options.shellJob === true;
+  const { defaultConfig } = plan.encode({ images_dir_fd: images.number, work_dir_fd: directory.number });
+  // Before anything is known of the images: CRIU loads its libraries while we look, and asks for nothing yet.
   await using session = openSwrk({
     criu: path,
     inherit: inherited,
-    defaultConfig: encoded.defaultConfig,
+    defaultConfig,
     shellJob,
     ...(shellJob ? { stdin: 0 } : {}),
   });
+  await using beginning = lazily(plan, { images, workDir, asked });
+  const tasks = await verifyImages(plan.imagesDir, images, work.signal);
+  await waitForPids(tasks, work.signal);
+  const lazy = await beginning.done;
+  const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: (lazy?.workDir ?? directory).number });
+  await using config = await writeConfigFile(encoded);
   const logFile = plan.options.logFile ?? 'restore.log';
   const opts = {
     ...encoded.opts,
@@ -86,11 +89,22 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr(), rootEnded });
 }
 
+interface Beginning extends AsyncDisposable {
+  readonly done: Promise<BegunLazily | undefined>;
+}
+
 // Loaded when the first lazy restore is asked for.
-async function lazily({ lazy: options, imagesDir }: RestorePlan, given: Omit<LazyRequest, 'options' | 'imagesDir'>) {
-  if (options === undefined) return undefined;
-  const { beginLazily } = await import('./lazy/begin.js');
-  return beginLazily({ options, imagesDir, ...given });
+function lazily(
+  { lazy: options, imagesDir }: RestorePlan,
+  given: Omit<LazyRequest, 'options' | 'imagesDir'>,
+): Beginning {
+  const done =
+    options === undefined
+      ? Promise.resolve(undefined)
+      : import('./lazy/begin.js').then(({ beginLazily }) => beginLazily({ options, imagesDir, ...given }));
+  // Whoever goes on without it has a failure of his own.
+  const settled = done.catch(() => undefined);
+  return { done, [Symbol.asyncDispose]: async () => (await settled)?.[Symbol.asyncDispose]() };
 }
 
 // Not by a spread, which would ask for `exited`, and so keep the program running.

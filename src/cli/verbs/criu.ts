@@ -46,6 +46,8 @@ async function perform(
       return (await import('./dump.js')).runPreDump(invocation, context);
     case 'restore':
       return (await import('./restore.js')).runRestore(invocation, context);
+    case 'lazyPages':
+      return (await import('./lazy-pages.js')).runLazyPages(invocation, context);
     case 'check':
       return (await import('./check.js')).runCheck(invocation, context);
     default:

@@ -10,8 +10,8 @@ const NS_PER_MS = 1e6;
 export interface Moments {
   /** When restore() was called. */
   readonly asked: number;
-  /** When CRIU said that the tree runs. */
-  readonly running: number;
+  /** When CRIU said that the tree runs; absent where CRIU is not ours: then when it said so to the server. */
+  readonly running: number | undefined;
 }
 
 export function faultLatency({ latency, faultMaxNs }: LazyCounters): FaultLatency {
@@ -29,9 +29,13 @@ function quantile(latency: readonly number[], share: number): number {
   return latencyMicros(bucket);
 }
 
-export function fillProgress(counters: LazyCounters, { running }: Moments, now: number): FillProgress {
+function runningSince({ restoredNs }: LazyCounters, { asked, running }: Moments): number {
+  return running ?? Math.max(restoredNs, asked);
+}
+
+export function fillProgress(counters: LazyCounters, moments: Moments, now: number): FillProgress {
   const bytes = doneBytes(counters);
-  const elapsedMs = (now - running) / NS_PER_MS;
+  const elapsedMs = (now - runningSince(counters, moments)) / NS_PER_MS;
   return {
     phase: 'filling',
     bytes,
@@ -48,7 +52,9 @@ function doneBytes({ donePages, droppedPages }: LazyCounters): number {
   return (donePages + droppedPages) * PAGE;
 }
 
-export function fillReport(counters: LazyCounters, { asked, running }: Moments): FillReport {
+export function fillReport(counters: LazyCounters, moments: Moments): FillReport {
+  const { asked } = moments;
+  const running = runningSince(counters, moments);
   const first = counters.firstFaultNs === 0 ? running : Math.min(counters.firstFaultNs, running);
   return {
     firstInstructionMs: (first - asked) / NS_PER_MS,

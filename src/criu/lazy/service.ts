@@ -4,7 +4,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { spawn, waitChild } from '../../addon/children.js';
 import { Fd } from '../../addon/fd.js';
 import { memfd } from '../../addon/files.js';
@@ -39,6 +39,8 @@ export interface ServiceRequest {
   readonly socketDir: Fd;
   /** Where lazy-pages.log is written: what happens when nobody listens any more. */
   readonly workDir: string;
+  /** Another name for it. */
+  readonly logFile?: string;
 }
 
 const ABORT = Buffer.from('a');
@@ -90,10 +92,10 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
 
 const FIRST_FD = 3;
 
-async function openFiles({ options, workDir }: ServiceRequest, opened: Held) {
+async function openFiles({ options, workDir, logFile = 'lazy-pages.log' }: ServiceRequest, opened: Held) {
   const create = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
   const wanted = [
-    { name: 'log', path: join(workDir, 'lazy-pages.log'), flags: create },
+    { name: 'log', path: resolve(workDir, logFile), flags: create },
     ...(options.record === undefined ? [] : [{ name: 'record', path: options.record, flags: create }]),
     ...(options.replay === undefined ? [] : [{ name: 'replay', path: options.replay, flags: constants.O_RDONLY }]),
   ];

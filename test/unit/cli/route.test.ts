@@ -25,6 +25,8 @@ describe('route()', () => {
     ['restore -d', 'restore'],
     ['restore -j -d --inherit-fd fd[3]:x', 'restore'],
     ['check', 'check'],
+    ['lazy-pages', 'lazyPages'],
+    ['lazy-pages -D d -W w -v4 -o l', 'lazyPages'],
     ['cpuinfo dump', 'cpuinfo'],
   ])('"%s" is done by %s of ours', (text, operation) => {
     expect(decide(text)).toEqual({ kind: 'frazil', operation });
@@ -47,7 +49,8 @@ describe('route()', () => {
     ['check --extra --all', ['--extra', '--all']],
     ['check --ms', ['--ms']],
     ['page-server --port 1', ['page-server']],
-    ['lazy-pages', ['lazy-pages']],
+    ['lazy-pages --page-server --port 1', ['--page-server']],
+    ['lazy-pages -d --pidfile p', ['--daemon', '--pidfile']],
     ['dedup', ['dedup']],
     ['service', ['service']],
     ['swrk 3', ['swrk']],
