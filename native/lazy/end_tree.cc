@@ -36,7 +36,8 @@ UniqueFd duplicate(int fd) noexcept { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXE
 
 bool has_ended(const Task& task) noexcept {
   pollfd ended{task.pidfd.get(), POLLIN, 0};
-  return ::poll(&ended, 1, 0) == 1;
+  // Not reaped, so the number is still its own.
+  return ::poll(&ended, 1, 0) == 1 || has_no_living_thread(task.pid);
 }
 
 void add_task(std::vector<Task>& tasks, pid_t pid) noexcept {

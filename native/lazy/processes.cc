@@ -57,6 +57,7 @@ std::vector<std::string_view> stat_fields(std::string_view stat) {
 }
 
 constexpr size_t kFirstField = 3;  // proc(5)
+constexpr size_t kState = 3 - kFirstField;
 constexpr size_t kStartCode = 26 - kFirstField;
 constexpr size_t kStartStack = 28 - kFirstField;
 
@@ -88,6 +89,16 @@ Likeness likeness_of(pid_t pid) noexcept {
   const std::string text = read_text(path_of(pid, "stat"));
   const auto fields = stat_fields(text);
   return {space.st_ino, number_in(fields, kStartCode), number_in(fields, kStartStack)};
+}
+
+bool has_no_living_thread(pid_t pid) noexcept {
+  bool living = false;
+  each_number_in(path_of(pid, "task"), [&](pid_t thread) {
+    const std::string text = read_text(path_of(pid, ("task/" + std::to_string(thread) + "/stat").c_str()));
+    const auto fields = stat_fields(text);
+    if (fields.size() > kState && fields[kState] != "Z" && fields[kState] != "X") living = true;
+  });
+  return !living;
 }
 
 std::vector<pid_t> children_of(pid_t pid) noexcept {

@@ -23,6 +23,10 @@ struct Likeness {
 // All zero when it cannot be asked.
 Likeness likeness_of(pid_t pid) noexcept;
 
+// Whether every thread of the process has ended. Unlike a pidfd this also sees the end of tasks that a tracer keeps as zombies: a CRIU that
+// was killed in the midst of its work, or that waits for one of them for ever.
+bool has_no_living_thread(pid_t pid) noexcept;
+
 // Children of every thread of the process.
 std::vector<pid_t> children_of(pid_t pid) noexcept;
 std::vector<pid_t> all_processes() noexcept;

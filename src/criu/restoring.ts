@@ -71,7 +71,7 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   };
   const remnants = watchRemnants(tasks);
   const seen = watch(plan, enter);
-  const signal = AbortSignal.any([work.signal, seen.rootEnded]);
+  const signal = AbortSignal.any([work.signal, seen.rootEnded, ...(lazy === undefined ? [] : [lazy.lost])]);
   const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });
   seen.stop();
   await lazy?.keep([logFile, RESTORE_STATS]);

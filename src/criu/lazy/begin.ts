@@ -19,6 +19,8 @@ export interface BegunLazily extends AsyncDisposable {
   keep(names: readonly string[]): Promise<void>;
   /** The tree runs: the service is on its own from now on. */
   handOver(): Filling;
+  /** Aborted when the server has failed and killed what CRIU had made: CRIU may then wait for it for ever. */
+  readonly lost: AbortSignal;
   /** Why CRIU had to give up, if the service knows better than CRIU. */
   failure(): Promise<unknown>;
 }
@@ -43,6 +45,13 @@ export async function beginLazily({ options, images, imagesDir, workDir, asked }
   const service = await startLazyService({ options, images, imagesDir, socketDir: small.fd, workDir });
   const held = opened.move();
   let handedOver = false;
+  const lost = new AbortController();
+  service.verdict.then(
+    ({ event }) => {
+      if (event === 'failed') lost.abort(new Error('the server of the pages has failed'));
+    },
+    () => {},
+  );
   return {
     workDir: small.fd,
     keep: async (names) => {
@@ -53,6 +62,7 @@ export async function beginLazily({ options, images, imagesDir, workDir, asked }
       handedOver = true;
       return fillingOf(service, imagesDir, { asked, running: nowNs() });
     },
+    lost: lost.signal,
     failure: () => failureOf(service, imagesDir),
     [Symbol.asyncDispose]: async () => {
       if (!handedOver) {
