@@ -10,6 +10,7 @@ struct Counters {
   std::atomic<uint64_t> bytes_in{0};        // page bytes taken from CRIU
   std::atomic<uint64_t> bytes_out{0};       // page bytes written to the images directory
   std::atomic<uint64_t> bytes_absorbed{0};  // page bytes that took the way over memory
+  std::atomic<uint64_t> bytes_spilled{0};   // those for which there was no memory: they went over a disk
   std::atomic<uint64_t> bytes_user{0};      // page bytes that this process looked at (search for zero pages)
   std::atomic<uint64_t> bytes_prepared{0};  // memory made ready before the freeze
   std::atomic<uint64_t> runs{0};            // messages with pages or holes

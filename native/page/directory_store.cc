@@ -4,9 +4,8 @@
 #include <unistd.h>
 
 #include "page/image_file.h"
+#include "page/payload.h"
 #include "page/zero_scan.h"
-#include "sys/full_io.h"
-#include "sys/splice.h"
 
 namespace frazil::page {
 
@@ -31,20 +30,8 @@ Result<void> DirectoryStore::rest() noexcept {
 }
 
 Result<void> DirectoryStore::put(unsigned worker, const Payload& payload, Image& image) noexcept {
-  auto to = static_cast<loff_t>(payload.offset);
-  for (size_t left = payload.piped; left > 0;) {
-    const auto moved = splice_bytes(payload.pipe, image.pages.get(), &to, left);
-    if (!moved.ok()) return moved.error();
-    if (moved.value() == 0) return SysError{EPIPE, "splice"};
-    left -= moved.value();
-    counters_.add(&Counters::bytes_out, moved.value());
-  }
-  counters_.add(&Counters::bytes_out, payload.rest.size());
-  const auto& rest = payload.rest;
-  if (auto written = pwrite_full(image.pages.get(), rest.data(), rest.size(), payload.offset + payload.piped);
-      !written.ok()) {
-    return written;
-  }
+  if (auto written = write_payload(payload, image.pages.get(), payload.offset); !written.ok()) return written;
+  counters_.add(&Counters::bytes_out, payload.bytes());
   // Now, while it is in the cache and another thread has the inode's lock to write: on its own afterwards this took 0.15 s per GiB.
   return find_zeros(image.pages.get(), payload.offset, payload.bytes(), counters_, &zeros_[worker][&image]);
 }
