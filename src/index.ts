@@ -8,7 +8,7 @@ export type { SeenMember, SignedBy } from './archive/read/ledger.js';
 export type { ArchiveSummary, WalkProgress } from './archive/read/walk.js';
 export type { AskOptions, CheckCall, CpuinfoCall, Features, Version } from './criu/ask.js';
 export type { DoctorOptions, DoctorReport } from './criu/doctor/doctor.js';
-export { type CaptureReport, type DumpCall, dump } from './criu/dump.js';
+export { type CaptureReport, type CheckpointCall, type CheckpointReport, type DumpCall, dump } from './criu/dump.js';
 export type { LogExplanation } from './criu/explain.js';
 export { dedup, diffMemory, type ImagesProgress, searchMemory, squash, verifyChain } from './criu/image-verbs.js';
 export { check, cpuinfoCheck, cpuinfoDump, doctor, explainPath, features, pageServer, version } from './criu/lazily.js';
@@ -27,7 +27,7 @@ export {
   type RestoreProgress,
   restore,
 } from './criu/restore.js';
-export { type ImagesDirectory, imagesDirectory } from './criu/target.js';
+export { type Archive, type ArchiveOptions, archive, type ImagesDirectory, imagesDirectory } from './criu/target.js';
 export type { ExitStatus, Tree } from './criu/tree.js';
 export { CheckpointError, type ErrorCode, type ErrorDetails, type RefusedDetail } from './errors/checkpoint-error.js';
 export type { Diagnosis } from './errors/diagnosis.js';

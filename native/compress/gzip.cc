@@ -1,4 +1,5 @@
-// libz.so.1. The prototypes and z_stream are ours: a stable interface since 1.2.0 (2003), which checks the struct's size itself.
+// zlib: the one of the node program, which exports it for addons, or else libz.so.1. The prototypes and z_stream are ours: a stable
+// interface since 1.2.0 (2003), which checks the struct's size itself.
 
 #include "compress/gzip.h"
 
@@ -89,6 +90,15 @@ class Gzip {
   int (*end_)(Stream*) = nullptr;
 };
 
+// Both have all of the functions or none.
+Result<std::unique_ptr<Gzip>> load() noexcept {
+  auto library = SharedLibrary::of_process();
+  int (*probe)(Stream*, int) = nullptr;
+  if (!library.ok() || !library.value().find("deflate", probe)) library = SharedLibrary::open(kLibrary);
+  if (!library.ok()) return library.error();
+  return std::make_unique<Gzip>(std::move(library).value());
+}
+
 class GzipCompressor final : public Compressor {
  public:
   explicit GzipCompressor(std::unique_ptr<Gzip> gzip) noexcept : gzip_(std::move(gzip)) {}
@@ -118,17 +128,17 @@ class GzipDecompressor final : public Decompressor {
 }  // namespace
 
 Result<std::unique_ptr<Compressor>> open_gzip_compressor(int level) noexcept {
-  auto library = SharedLibrary::open(kLibrary);
-  if (!library.ok()) return library.error();
-  auto gzip = std::make_unique<Gzip>(std::move(library).value());
+  auto loaded = load();
+  if (!loaded.ok()) return loaded.error();
+  auto gzip = std::move(loaded).value();
   if (auto ready = gzip->open_deflate(level); !ready.ok()) return ready.error();
   return std::unique_ptr<Compressor>(std::make_unique<GzipCompressor>(std::move(gzip)));
 }
 
 Result<std::unique_ptr<Decompressor>> open_gzip_decompressor() noexcept {
-  auto library = SharedLibrary::open(kLibrary);
-  if (!library.ok()) return library.error();
-  auto gzip = std::make_unique<Gzip>(std::move(library).value());
+  auto loaded = load();
+  if (!loaded.ok()) return loaded.error();
+  auto gzip = std::move(loaded).value();
   if (auto ready = gzip->open_inflate(); !ready.ok()) return ready.error();
   return std::unique_ptr<Decompressor>(std::make_unique<GzipDecompressor>(std::move(gzip)));
 }

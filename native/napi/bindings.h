@@ -6,6 +6,7 @@
 
 namespace frazil {
 
+void define_archive(Napi::Env env, Napi::Object exports);
 void define_sockets(Napi::Env env, Napi::Object exports);
 void define_listener(Napi::Env env, Napi::Object exports);
 void define_files(Napi::Env env, Napi::Object exports);

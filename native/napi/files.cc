@@ -5,6 +5,7 @@
 #include "napi/call.h"
 #include "napi/fd.h"
 #include "sys/file_lock.h"
+#include "sys/link_file.h"
 #include "sys/memfd.h"
 #include "sys/pipe.h"
 
@@ -41,11 +42,23 @@ Napi::Value lock_file(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), locked.value());
 }
 
+// linkFile(fd, path): a name for a file that has none (O_TMPFILE)
+Napi::Value link_file(const Napi::CallbackInfo& info) {
+  const auto fd = Fd::borrow(info[0]);
+  if (!fd) return {};
+  const auto path = to_string(info[1], "path: a string");
+  if (!path) return {};
+  const auto linked = link_to(*fd, path->c_str());
+  if (!linked.ok()) return throw_failure(info.Env(), linked.error());
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void define_files(Napi::Env env, Napi::Object exports) {
   exports.Set("pipe", Napi::Function::New<pipe>(env, "pipe"));
   exports.Set("memfd", Napi::Function::New<memfd>(env, "memfd"));
+  exports.Set("linkFile", Napi::Function::New<link_file>(env, "linkFile"));
   exports.Set("tryLock", Napi::Function::New<lock_file>(env, "tryLock"));
 }
 

@@ -1,8 +1,10 @@
 // The page sink for TypeScript: three jobs over one Sink, which they share. TypeScript calls them one after the other.
 
+#include "napi/archive.h"
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/call.h"
+#include "napi/counters.h"
 #include "napi/failure_view.h"
 #include "napi/fd.h"
 #include "napi/instance.h"
@@ -17,36 +19,10 @@ using page::Counters;
 
 // What the jobs of one sink share. The Sink goes with the last of them, on whatever thread that is.
 struct Shared {
-  Shared(std::shared_ptr<Counters> numbers, std::unique_ptr<page::Sink> opened) noexcept
-      : counters(std::move(numbers)), sink(std::move(opened)) {}
-
   std::shared_ptr<Counters> counters;
+  std::shared_ptr<SharedArchive> archive;  // that the sink writes into, if it does: goes after it
   std::unique_ptr<page::Sink> sink;
 };
-
-Napi::Value to_view(Napi::Env env, const Counters& counters) {
-  const std::pair<const char*, const std::atomic<uint64_t>*> fields[] = {
-      {"bytesIn", &counters.bytes_in},
-      {"bytesOut", &counters.bytes_out},
-      {"bytesAbsorbed", &counters.bytes_absorbed},
-      {"bytesUser", &counters.bytes_user},
-      {"bytesPrepared", &counters.bytes_prepared},
-      {"runs", &counters.runs},
-      {"images", &counters.images},
-      {"parentPages", &counters.parent_pages},
-      {"zeroPages", &counters.zero_pages},
-      {"sparsePages", &counters.sparse_pages},
-      {"deduplicatedPages", &counters.deduplicated_pages},
-      {"cpuNs", &counters.cpu_ns},
-      {"stallNs", &counters.stall_ns},
-  };
-  Napi::Object view = Napi::Object::New(env);
-  // A double is exact up to 2^53: eight PiB, or a hundred days of nanoseconds.
-  for (const auto& [name, value] : fields) {
-    view.Set(name, static_cast<double>(value->load(std::memory_order_relaxed)));
-  }
-  return view;
-}
 
 class SinkJob : public Job {
  public:
@@ -54,7 +30,7 @@ class SinkJob : public Job {
 
  protected:
   Snapshot snapshot() const override {
-    return [counters = shared_->counters](Napi::Env env) { return to_view(env, *counters); };
+    return [counters = shared_->counters](Napi::Env env) { return counters_view(env, *counters); };
   }
   page::Sink& sink() noexcept { return *shared_->sink; }
 
@@ -138,7 +114,7 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
   explicit PageSink(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageSink>(info) { open(info); }
 
  private:
-  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'directory', workers, firstPagesId })
+  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'directory', workers, firstPagesId, archive? })
   void open(const Napi::CallbackInfo& info) {
     auto directory = Fd::duplicate(property(info[0], "directory"));
     if (!directory) return;
@@ -155,12 +131,39 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
     page::SinkOptions options;
     options.store = *store == "memory" ? page::StoreKind::memory : page::StoreKind::directory;
     options.receiver = {static_cast<unsigned>(*workers), static_cast<uint32_t>(*first)};
-    auto sink = page::Sink::open(std::move(*directory), std::move(parent), options, counters_);
-    if (!sink.ok()) {
-      (void)throw_failure(info.Env(), sink.error());
-      return;
+    if (const auto given = property(info[0], "archive"); !given.IsUndefined()) {
+      open_over(given, std::move(*directory), std::move(parent), options);
+    } else {
+      keep(info.Env(), page::Sink::open(std::move(*directory), std::move(parent), options, counters_), {});
     }
-    shared_ = std::make_shared<Shared>(counters_, std::move(sink).value());
+  }
+
+  // archive: { writer: ArchiveWriter, spill?: Fd, memoryBytes }: pages go there, pagemaps into the directory.
+  void open_over(const Napi::Value& given, UniqueFd directory, UniqueFd parent, const page::SinkOptions& options) {
+    auto archive = archive_from(property(given, "writer"));
+    if (!archive) return;
+    const auto memory = to_unsigned(property(given, "memoryBytes"), "memoryBytes: a number");
+    UniqueFd spill;
+    if (const auto place = property(given, "spill"); !place.IsUndefined()) {
+      auto duplicate = Fd::duplicate(place);
+      if (!duplicate) return;
+      spill = std::move(*duplicate);
+    }
+    if (!memory) return;
+    counters_ = archive->counters;
+    const unsigned workers = options.receiver.workers;
+    auto store = options.store == page::StoreKind::memory
+                     ? archive->archive->absorbing_store(std::move(spill), workers, *memory)
+                     : archive->archive->direct_store(workers);
+    if (!store.ok()) return (void)throw_failure(given.Env(), store.error());
+    auto sink = page::Sink::over(std::move(store).value(), std::move(directory), std::move(parent), options.receiver,
+                                 counters_);
+    keep(given.Env(), std::move(sink), std::move(archive));
+  }
+
+  void keep(Napi::Env env, Result<std::unique_ptr<page::Sink>> sink, std::shared_ptr<SharedArchive> archive) {
+    if (!sink.ok()) return (void)throw_failure(env, sink.error());
+    shared_ = std::make_shared<Shared>(Shared{counters_, std::move(archive), std::move(sink).value()});
   }
 
   Napi::Value prepare(const Napi::CallbackInfo& info) {
@@ -190,7 +193,7 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
   // Absorbed pages may be gigabytes, which must not wait for the garbage collector. A job that runs keeps its share.
   void close(const Napi::CallbackInfo&) { shared_.reset(); }
 
-  Napi::Value counters(const Napi::CallbackInfo& info) { return to_view(info.Env(), *counters_); }
+  Napi::Value counters(const Napi::CallbackInfo& info) { return counters_view(info.Env(), *counters_); }
 
   bool is_closed(Napi::Env env) {
     if (shared_) return false;

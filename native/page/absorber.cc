@@ -149,19 +149,19 @@ Result<void> Absorber::drain(const Taker& taker, const Cancel& cancel) noexcept 
 }
 
 // A copying thread takes its loads in the order in which they came, so the pieces of each stripe are in order.
-Result<void> Absorber::drain_in_order(std::span<Image* const> images, const Taker& taker,
-                                      const Cancel& cancel) noexcept {
-  for (const Image* image : images) {
-    for (uint64_t offset = 0; offset < image->bytes;) {
-      Stripe* const stripe = holder_of(*image, offset);
-      if (stripe == nullptr) return SysError{EIO, "pread"};
-      offset += stripe->pieces[stripe->next].bytes;
-      if (auto given = give_next(*stripe, taker, cancel); !given.ok()) return given;
-    }
+Result<void> Absorber::drain_image(const Image& image, const Taker& taker, const Cancel& cancel) noexcept {
+  for (uint64_t offset = 0; offset < image.bytes;) {
+    Stripe* const stripe = holder_of(image, offset);
+    if (stripe == nullptr) return SysError{EIO, "pread"};
+    offset += stripe->pieces[stripe->next].bytes;
+    if (auto given = give_next(*stripe, taker, cancel); !given.ok()) return given;
   }
+  return {};
+}
+
+void Absorber::release() noexcept {
   for (Stripe& stripe : stripes_) stripe = Stripe{};
   root_.reset();
-  return {};
 }
 
 Absorber::Stripe* Absorber::holder_of(const Image& image, uint64_t offset) noexcept {

@@ -33,10 +33,12 @@ class Absorber {
   Result<void> ready() noexcept { return open_stripes(); }
   Result<void> put(unsigned worker, const Payload& payload, Image& image) noexcept;
 
-  // Gives all away, once. In the order in which it lies, file after file: memory becomes free soonest.
+  // Gives all away, once, in the order in which it lies, file after file.
   Result<void> drain(const Taker& taker, const Cancel& cancel) noexcept;
-  // In the order of images and offsets. EIO when something of them is not there.
-  Result<void> drain_in_order(std::span<Image* const> images, const Taker& taker, const Cancel& cancel) noexcept;
+  // Or image by image in the order in which they came, each in the order of its offsets. EIO when something of it is not there.
+  Result<void> drain_image(const Image& image, const Taker& taker, const Cancel& cancel) noexcept;
+  // All memory goes.
+  void release() noexcept;
 
  private:
   // On cache lines of their own: two threads write here for every message.

@@ -19,6 +19,7 @@ struct Image {
   PagemapWriter map;
   uint64_t bytes = 0;  // payload so far: where the next run goes in pages-N.img
   bool has_parent = false;
+  uint64_t start = 0;  // where the payload begins in an archive
   UniqueFd pages;  // pages-N.img, while the store writes to it as pages come
 };
 

@@ -20,6 +20,10 @@ class Sink {
   // `parent` may be empty. EINVAL for a number of workers that nobody could use. The directory gets pages-N.img and pagemap-*.img and nothing else.
   static Result<std::unique_ptr<Sink>> open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
                                             std::shared_ptr<Counters> counters) noexcept;
+  // The same over a store that is not one of those two. The directory gets pagemap-*.img.
+  static Result<std::unique_ptr<Sink>> over(std::unique_ptr<Store> store, UniqueFd directory, UniqueFd parent,
+                                            const ReceiverOptions& options,
+                                            std::shared_ptr<Counters> counters) noexcept;
 
   Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept {
     return store_->prepare(expected_bytes, cancel);
@@ -32,7 +36,7 @@ class Sink {
   HeaderForm form() const noexcept { return receiver_.form(); }
 
  private:
-  Sink(UniqueFd directory, std::unique_ptr<Store> store, ParentChain parents, const SinkOptions& options,
+  Sink(UniqueFd directory, std::unique_ptr<Store> store, ParentChain parents, const ReceiverOptions& options,
        std::shared_ptr<Counters> counters) noexcept;
 
   UniqueFd directory_;

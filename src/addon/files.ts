@@ -21,3 +21,8 @@ export function memfd(name: string): Fd {
 export function tryLock(fd: Fd): boolean {
   return attempt('lock a file', () => native().tryLock(fd));
 }
+
+/** Gives a file without a name (O_TMPFILE) one. IO, with EEXIST when it is taken. */
+export function linkFile(fd: Fd, path: string): void {
+  attempt(`name the file "${path}"`, () => native().linkFile(fd, path));
+}

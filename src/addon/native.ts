@@ -110,6 +110,8 @@ export interface SinkCounters {
   readonly bytesOut: number;
   /** Page bytes that went over memory. */
   readonly bytesAbsorbed: number;
+  /** Of those for which there was no memory, and which went over a disk. */
+  readonly bytesSpilled: number;
   /** Page bytes that this process looked at. */
   readonly bytesUser: number;
   /** Memory made ready before the freeze. */
@@ -166,11 +168,61 @@ export interface NativePageSinkOptions {
   readonly directory: Fd;
   /** The images directory below it. */
   readonly parent?: Fd;
+  /** `directory`: straight to where they belong. */
   readonly store: 'memory' | 'directory';
+  /** Where they belong, instead of `directory`, which then gets the pagemaps only. */
+  readonly archive?: {
+    readonly writer: NativeArchiveWriter;
+    /** With `memory`: what is more than so many bytes goes into a nameless file in the directory `spill`. */
+    readonly memoryBytes: number;
+    readonly spill?: Fd;
+  };
   /** Copying threads, 1 to 64. */
   readonly workers: number;
   /** N of the first pages-N.img. */
   readonly firstPagesId: number;
+}
+
+export interface NativeCompression {
+  readonly codec: 'zstd' | 'lz4' | 'gzip';
+  readonly level: number;
+  /** Compressing threads, 1 to 64. */
+  readonly threads: number;
+}
+
+export interface NativeArchiveOptions {
+  /** Duplicated. */
+  readonly output: Fd;
+  /** `file`: a regular file of ours alone; `stream`: what takes bytes only in order. */
+  readonly form: 'file' | 'stream';
+  readonly compression?: NativeCompression;
+}
+
+/** Where the pages of an image lie in the stream. */
+export interface PagesMember {
+  readonly pagesId: number;
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** `head` as it is, then `bytes` of the file `name`, then zeros up to a block; without a name `head` alone, which is whole blocks. */
+export interface ArchiveAddition {
+  readonly head: Uint8Array;
+  readonly name?: string;
+  readonly bytes?: number;
+}
+
+/** setHeads (before the sink settles), append, finish: in this order, one at a time (docs/design/archive.md). */
+export interface NativeArchiveWriter {
+  /** After the sink has served, before it is closed. */
+  members(): PagesMember[];
+  /** Of the directory, then of each of members(); 4096 bytes each. */
+  setHeads(heads: readonly Uint8Array[]): void;
+  append(directory: Fd, additions: readonly ArchiveAddition[], onProgress?: () => void): NativeJob<void, SinkCounters>;
+  finish(sync: boolean, onProgress?: () => void): NativeJob<void, SinkCounters>;
+  /** Of the file so far. */
+  bytes(): number;
+  close(): void;
 }
 
 /** prepare, serve, settle, dedup: each at most once, in this order, one at a time, none after close(). */
@@ -369,6 +421,10 @@ export interface Native {
   readonly PageSink: new (options: NativePageSinkOptions) => NativePageSink;
   readonly PageSender: new (options: NativePageSenderOptions) => NativePageSender;
   readonly PageIntake: new (options: NativePageIntakeOptions) => NativePageIntake;
+  /** ELIBACC without the library of its compression. */
+  readonly ArchiveWriter: new (
+    options: NativeArchiveOptions,
+  ) => NativeArchiveWriter;
   /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */
   verifyPages(directory: Fd, names: readonly string[]): NativeJob<BadImage | undefined>;
   /** The pagemap `image` as crit prints it, into `out`. */
@@ -426,6 +482,8 @@ export interface Native {
 
   pipe(options?: { readonly capacityBytes?: number }): { readonly read: Fd; readonly write: Fd };
   memfd(name: string): Fd;
+  /** For a file without a name; EEXIST when the name is taken. */
+  linkFile(fd: Fd, path: string): void;
   /** flock, exclusive; false when another open file has it. */
   tryLock(fd: Fd): boolean;
 

@@ -1,18 +1,15 @@
-// What a dump or a pre-dump has to say at its end.
+// What a dump, a pre-dump or a checkpoint has to say at its end.
 
 import { type DumpStats, readDumpStats } from '../images/stats.js';
 import type { StoreChoice } from '../pages/store.js';
-import { type CapturePlan, capture } from './capture.js';
+import { type Captured, type CapturePlan, capture } from './capture.js';
 import type { Located } from './locate.js';
 import type { Work } from './operation.js';
 import type { CaptureProgress } from './progress.js';
 
 /** Times are CRIU's, in microseconds, unless the name says otherwise; pages have 4096 bytes. */
-export interface CaptureReport {
+export interface CaptureFigures {
   readonly pid: number;
-  readonly imagesDir: string;
-  readonly workDir: string;
-  readonly logFile: string;
   /** From the request until all tasks stood still. */
   readonly freezingTimeUs: number;
   /** How long the tasks stood still. */
@@ -21,15 +18,11 @@ export interface CaptureReport {
   readonly memwriteTimeUs: number;
   /** Page bytes that CRIU handed over. */
   readonly bytesReceived: number;
-  /** Page bytes in the images directory; what is missing to bytesReceived are zero pages, which became holes. */
-  readonly bytesWritten: number;
   /** As CRIU counts: private memory and shared memory. */
   readonly pagesScanned: number;
   readonly pagesSkippedParent: number;
   readonly pagesWritten: number;
   readonly zeroPages: number;
-  /** Pages freed in ancestors by autoDedup. */
-  readonly deduplicatedPages: number;
   readonly wallMs: number;
   /** Of Frazil's threads that moved pages. */
   readonly sinkCpuMs: number;
@@ -39,25 +32,44 @@ export interface CaptureReport {
   readonly criu: Located;
 }
 
-/** Captures, and joins CRIU's figures with the sink's. */
+export interface CaptureReport extends CaptureFigures {
+  readonly imagesDir: string;
+  readonly workDir: string;
+  readonly logFile: string;
+  /** Page bytes in the images directory; what is missing to bytesReceived are zero pages, which became holes. */
+  readonly bytesWritten: number;
+  /** Pages freed in ancestors by autoDedup. */
+  readonly deduplicatedPages: number;
+}
+
+/** Captures to an images directory. */
 export async function captureReport(plan: CapturePlan, work: Work<CaptureProgress>): Promise<CaptureReport> {
-  const captured = await capture(plan, work);
-  const { imagesDir, workDir, store, criu, wallMs } = captured;
-  const stats = await readDumpStats(workDir);
-  const counters = captured.sink.counters();
+  return capture(plan, work, async (captured) => {
+    const { path: imagesDir, workDir } = captured.place;
+    const { bytesIn, sparsePages, deduplicatedPages } = captured.sink.counters();
+    return {
+      imagesDir,
+      workDir,
+      logFile: `${workDir}/${plan.logFile}`,
+      ...(await figuresOf(plan.pid, captured)),
+      bytesWritten: bytesIn - sparsePages * PAGE_BYTES,
+      deduplicatedPages,
+    };
+  });
+}
+
+/** Joins CRIU's figures with the sink's. */
+export async function figuresOf(pid: number, { place, sink, store, criu, wallMs }: Captured): Promise<CaptureFigures> {
+  const stats = await readDumpStats(place.workDir);
+  const counters = sink.counters();
   return {
-    pid: plan.pid,
-    imagesDir,
-    workDir,
-    logFile: `${workDir}/${plan.logFile}`,
+    pid,
     ...times(stats),
     bytesReceived: counters.bytesIn,
-    bytesWritten: counters.bytesIn - counters.sparsePages * PAGE_BYTES,
     pagesScanned: Number(stats.pages_scanned) + Number(stats.shpages_scanned ?? 0),
     pagesSkippedParent: Number(stats.pages_skipped_parent) + Number(stats.shpages_skipped_parent ?? 0),
     pagesWritten: Number(stats.pages_written) + Number(stats.shpages_written ?? 0),
     zeroPages: counters.zeroPages,
-    deduplicatedPages: counters.deduplicatedPages,
     wallMs: Math.round(wallMs),
     sinkCpuMs: Math.round(counters.cpuNs / 1e6),
     bytesUser: counters.bytesUser,

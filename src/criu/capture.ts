@@ -1,22 +1,20 @@
-// What dump and pre-dump share: the way of the pages from CRIU's socket to an images directory. docs/design/ground-floor.md section 1
-// has the picture, section 2 the states that a failure leaves.
+// What dumps and pre-dumps share: the way of the pages from CRIU's socket to their place, an images directory or an archive.
+// docs/design/ground-floor.md section 1 has the picture, section 2 the states that a failure leaves.
 //
 // The order matters in one place. A tree that is about to be killed must not die before its images are whole, so everything is
 // written and moved while CRIU is held at post-dump. A tree that runs on must not wait for a disk, so all that is done after it runs.
 
-import { mkdir, realpath } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
-import { openPageSink, type PageSink, type SinkReception } from '../addon/page-sink.js';
+import { join } from 'node:path';
+import type { PageSink, SinkReception } from '../addon/page-sink.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
-import { openParent } from '../images/parent.js';
-import { holdsCheckpoint, openStaging, type Staging } from '../images/staging.js';
 import type { EncodedOptions } from '../options/request.js';
-import { availableMemory, estimateTree } from '../pages/estimate.js';
-import { type Absorb, chooseStore, hasRoom, mebibytes, type StoreChoice, type StoreFacts } from '../pages/store.js';
+import { estimateTree } from '../pages/estimate.js';
+import type { Absorb, StoreChoice } from '../pages/store.js';
 import type { Answer, Notify, Verdict } from '../rpc/session.js';
 import type { CriuOpts } from '../schema/rpc.js';
 import type { FailedCapture } from './capture-failed.js';
+import type { CapturePlace } from './capture-place.js';
+import { chooseSink } from './choose-sink.js';
 import { finishing, openGate } from './finish.js';
 import { type Located, locate } from './locate.js';
 import type { Work } from './operation.js';
@@ -27,18 +25,13 @@ import { type CaptureProgress, trackCapture } from './progress.js';
 export interface CapturePlan {
   readonly verb: 'dump' | 'pre-dump';
   readonly pid: number;
-  readonly imagesDir: string;
-  /** Whether a checkpoint that is already there may be replaced. */
-  readonly replace: boolean;
-  readonly workDir: string | undefined;
+  readonly open: (criu: Located) => Promise<CapturePlace>;
   readonly logFile: string;
   readonly parent: string | undefined;
   readonly absorb: Absorb;
   /** The tasks run on when CRIU has answered. */
   readonly runsOn: boolean;
   readonly autoDedup: boolean;
-  /** The checkpoint is on the disk before the verb is done. */
-  readonly sync: boolean;
   readonly criu: string | undefined;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
   readonly notify: Notify | undefined;
@@ -48,52 +41,39 @@ export interface CapturePlan {
 
 export interface Captured {
   readonly criu: Located;
-  readonly imagesDir: string;
-  readonly workDir: string;
+  readonly place: CapturePlace;
   readonly store: StoreChoice;
   readonly sink: PageSink;
   readonly reception: SinkReception;
   readonly wallMs: number;
 }
 
-// One more than processors, so that copying gets its share beside CRIU and the tree's parasite; more than four are not fed by one CRIU.
-// Measured on two processors, 1 GiB, medians of 12: one thread 0.31 s frozen, two 0.25 s, three 0.22 s.
-const COPYING_THREADS = Math.min(4, availableParallelism() + 1);
-
-export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): Promise<Captured> {
+/** `look` sees the outcome before the place is closed. */
+export async function capture<T>(
+  plan: CapturePlan,
+  work: Work<CaptureProgress>,
+  look: (captured: Captured) => Promise<T>,
+): Promise<T> {
   const from = performance.now();
   assertNotAborted(plan, work.signal);
   const [criu, expected] = await Promise.all([locate({ criu: plan.criu }), estimateTree(plan.pid)]);
   if (expected.pids.length === 0) throw noSuchProcess(plan);
   await assertOutside(plan.pid, plan.verb);
-  const imagesDir = await makeDirectory(resolve(plan.imagesDir), 'images directory');
-  await assertReplaceable(imagesDir, plan.replace);
-  const workDir = plan.workDir === undefined ? imagesDir : await makeDirectory(resolve(plan.workDir), 'work directory');
-
-  await using staging = await openStaging(imagesDir);
+  await using place = await plan.open(criu);
+  const { workDir, images } = place;
   await using connection = await (plan.connect ?? connectPages)({
     criu: criu.path,
     workDir,
-    images: staging.images,
+    images,
     encode: plan.encode,
   });
-  const { sink, store } = await openSink({ plan, imagesDir, staging, expectedBytes: expected.bytes, work });
+  const { sink, store } = await chooseSink({ plan, place, expectedBytes: expected.bytes, signal: work.signal });
   using held = sink;
   const tracker = trackCapture(work, held, expected.bytes);
   try {
-    const reception = await converse({
-      plan,
-      criu,
-      imagesDir,
-      workDir,
-      staging,
-      connection,
-      sink,
-      tracker,
-      signal: work.signal,
-    });
+    const reception = await converse({ plan, criu, place, connection, sink, tracker, signal: work.signal });
     if (plan.autoDedup) await dedup(sink);
-    return { criu, imagesDir, workDir, store, sink, reception, wallMs: performance.now() - from };
+    return await look({ criu, place, store, sink, reception, wallMs: performance.now() - from });
   } finally {
     tracker.stop();
   }
@@ -102,9 +82,7 @@ export async function capture(plan: CapturePlan, work: Work<CaptureProgress>): P
 interface Conversation {
   readonly plan: CapturePlan;
   readonly criu: Located;
-  readonly imagesDir: string;
-  readonly workDir: string;
-  readonly staging: Staging;
+  readonly place: CapturePlace;
   readonly connection: PageConnection;
   readonly sink: PageSink;
   readonly tracker: ReturnType<typeof trackCapture>;
@@ -159,8 +137,8 @@ async function unlock(c: Conversation, opts: CriuOpts, committed: boolean): Prom
     pid: c.plan.pid,
     criu: c.criu.path,
     method: opts.network_lock,
-    logFile: join(c.workDir, c.plan.logFile),
-    images: `/proc/self/fd/${c.staging.images.number}`,
+    logFile: join(c.place.workDir, c.plan.logFile),
+    images: `/proc/self/fd/${c.place.images.number}`,
     committed,
   });
 }
@@ -180,7 +158,7 @@ const REFUSE: Verdict = { kind: 'refuse' };
 
 // CRIU resolves the parent from where it writes, which is not where the images will lie: it gets the absolute path, the link in the
 // images directory the relative one.
-function requestOf({ plan, imagesDir, connection }: Conversation): CriuOpts {
+function requestOf({ plan, place, connection }: Conversation): CriuOpts {
   const { encoded, config } = connection;
   return {
     ...encoded.opts,
@@ -188,7 +166,7 @@ function requestOf({ plan, imagesDir, connection }: Conversation): CriuOpts {
     ps: { fd: PAGES_FD },
     notify_scripts: true,
     log_file: plan.logFile,
-    ...(plan.parent === undefined ? {} : { parent_img: join(imagesDir, plan.parent) }),
+    ...(plan.parent === undefined ? {} : { parent_img: join(place.path, plan.parent) }),
     ...(config === undefined ? {} : { config_file: config }),
   };
 }
@@ -210,71 +188,12 @@ async function failure(failed: FailedCapture): Promise<unknown> {
 }
 
 function failedOf(
-  { plan, imagesDir, workDir, signal, left }: Conversation,
+  { plan, place, signal, left }: Conversation,
   answer: Answer<'DUMP' | 'SINGLE_PRE_DUMP'>,
   reception: SinkReception | { readonly error: unknown },
   stderr: string,
 ): FailedCapture {
-  return { plan, imagesDir, workDir, signal, left, answer, reception, stderr };
-}
-
-// The choice of the store may turn out not to be possible; then the other one does, only with a longer freeze.
-async function openSink(opening: SinkOpening): Promise<{ readonly sink: PageSink; readonly store: StoreChoice }> {
-  const { plan, expectedBytes, work } = opening;
-  const { absorb, runsOn: leaveRunning } = plan;
-  const facts = { absorb, leaveRunning, expectedBytes, availableBytes: await availableMemory() };
-  const store = chooseStore(facts);
-  if (store.kind === 'memory' && !hasRoom(facts)) throw noRoom(plan, facts);
-  const sink = await newSink(opening, store.kind);
-  if (store.kind === 'directory') return { sink, store };
-  try {
-    await sink.prepare(expectedBytes, { signal: work.signal }).done;
-    return { sink, store };
-  } catch (error) {
-    // At once: it may have taken most of the memory.
-    sink[Symbol.dispose]();
-    if (absorb === 'always' || !CheckpointError.is(error, 'IO')) throw error;
-    const why = `memory to absorb the pages could not be had (${error.detail.errno ?? 'unknown'})`;
-    return { sink: await newSink(opening, 'directory'), store: { kind: 'directory', why } };
-  }
-}
-
-function noRoom({ verb, pid }: CapturePlan, { expectedBytes, availableBytes }: StoreFacts): CheckpointError<'IO'> {
-  const sizes = `${mebibytes(expectedBytes)} of pages, ${mebibytes(availableBytes)} of memory are available`;
-  const message = `Cannot ${verb} process ${pid} with absorb: 'always': ${sizes}. Pass absorb: 'auto'`;
-  return new CheckpointError('IO', message, { syscall: 'madvise', errno: 'ENOMEM' });
-}
-
-interface SinkOpening {
-  readonly plan: CapturePlan;
-  readonly imagesDir: string;
-  readonly staging: Staging;
-  readonly expectedBytes: number;
-  readonly work: Work<CaptureProgress>;
-}
-
-async function newSink({ plan, imagesDir, staging }: SinkOpening, store: StoreChoice['kind']): Promise<PageSink> {
-  const options = { directory: staging.pages, store, workers: COPYING_THREADS, firstPagesId: 1 };
-  if (plan.parent === undefined) return openPageSink(options);
-  using parent = await openParent(imagesDir, plan.parent);
-  return openPageSink({ ...options, parent });
-}
-
-// Returns what it really is: a link that is turned elsewhere meanwhile would tear the images apart.
-async function makeDirectory(path: string, what: string): Promise<string> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    return await realpath(path);
-  } catch (cause) {
-    const { code: errno = 'unknown', syscall = 'mkdir' } = cause as NodeJS.ErrnoException;
-    throw new CheckpointError('IO', `Cannot make the ${what} "${path}": ${errno}`, { path, syscall, errno }, { cause });
-  }
-}
-
-async function assertReplaceable(imagesDir: string, replace: boolean): Promise<void> {
-  if (replace || !(await holdsCheckpoint(imagesDir))) return;
-  const message = `Cannot dump into "${imagesDir}": it already holds a checkpoint. Choose another directory, or pass replace: true`;
-  throw new CheckpointError('IMAGES_EXIST', message, { imagesDir });
+  return { plan, imagesDir: place.path, workDir: place.workDir, signal, left, answer, reception, stderr };
 }
 
 function noSuchProcess({ verb, pid }: CapturePlan): CheckpointError<'NO_SUCH_PROCESS'> {

@@ -5,16 +5,18 @@ import type { DumpOptions } from '../options/types.js';
 import type { Absorb } from '../pages/store.js';
 import type { Notify } from '../rpc/session.js';
 import type { CapturePlan } from './capture.js';
+import type { CapturePlace } from './capture-place.js';
 import type { CaptureReport } from './capture-report.js';
+import type { CheckpointReport } from './checkpoint.js';
 import { chooseNetworkLock } from './network-lock.js';
 import { type Operation, operation, type Work } from './operation.js';
 import type { CaptureProgress } from './progress.js';
-import type { ImagesDirectory } from './target.js';
+import { type Archive, compressionFor, type ImagesDirectory } from './target.js';
 
 export type { CaptureReport } from './capture-report.js';
+export type { CheckpointReport } from './checkpoint.js';
 
-export interface DumpCall extends DumpOptions {
-  readonly to: ImagesDirectory;
+interface Call extends DumpOptions {
   /** Default `auto`: into memory first when the tree runs on and there is room, so that it is not frozen for a disk. */
   readonly absorb?: Absorb;
   /**
@@ -32,6 +34,15 @@ export interface DumpCall extends DumpOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface DumpCall extends Call {
+  readonly to: ImagesDirectory;
+}
+
+/** An archive holds everything, so it has no `parent`. */
+export interface CheckpointCall extends Omit<Call, 'parent' | 'autoDedup'> {
+  readonly to: Archive;
+}
+
 /**
  * Dumps the process tree below `pid` and kills it, unless `leaveRunning` or `leaveStopped`.
  *
@@ -39,39 +50,57 @@ export interface DumpCall extends DumpOptions {
  * IMAGES_CORRUPT (a broken parent), IO, PROTOCOL, FEATURE_MISSING or ABORTED; throws TypeError or RangeError for misuse before anything
  * happens. Then the tree runs on and the images directory is as it was, but for CRIU's log, with one exception: the images of a tree
  * that is about to be killed are moved to their directory first, and a CRIU that fails or dies after that (DUMP_REFUSED, CRIU_DIED)
- * leaves a whole checkpoint there, and the tree killed or running. An abort that comes so late is not heard.
+ * leaves a whole checkpoint there, and the tree killed or running. An abort that comes so late is not heard. For an archive the same
+ * holds of its file: none under the final name, or a whole one.
  *
  * A CRIU that died has not given the connections of a tree that runs on back to it. Frazil does that; where it cannot, the message
  * of CRIU_DIED says what is left.
  */
-export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, CaptureReport> {
+export function dump(pid: number, call: DumpCall): Operation<CaptureProgress, CaptureReport>;
+export function dump(pid: number, call: CheckpointCall): Operation<CaptureProgress, CheckpointReport>;
+export function dump(
+  pid: number,
+  { to, absorb = 'auto', sync = false, criu, notify, signal, ...options }: DumpCall | CheckpointCall,
+): Operation<CaptureProgress, CaptureReport | CheckpointReport> {
   assertPid(pid);
-  const { to, absorb = 'auto', sync = false, criu, notify, signal, ...options } = call;
+  const asked: DumpOptions = options;
   const encode = (networkLock?: DumpOptions['networkLock']): CapturePlan['encode'] => {
-    return (own) =>
-      encodeOptions('dump', { logLevel: LOG_LEVEL, ...options, ...(networkLock && { networkLock }) }, own);
+    return (own) => encodeOptions('dump', { logLevel: LOG_LEVEL, ...asked, ...(networkLock && { networkLock }) }, own);
   };
   encode()(NO_FDS);
+  if (to.kind === 'archive') assertArchive(to, asked);
   return operation(signal, async (work) => {
-    const networkLock = await chooseNetworkLock({ pid, ...options });
-    const plan: CapturePlan = {
+    const networkLock = await chooseNetworkLock({ pid, ...asked });
+    const planOf = (open: CapturePlan['open']): CapturePlan => ({
       verb: 'dump',
       pid,
-      imagesDir: to.path,
-      replace: to.replace,
-      workDir: options.workDir,
-      logFile: options.logFile ?? 'dump.log',
-      parent: options.parent,
+      open,
+      logFile: asked.logFile ?? 'dump.log',
+      parent: asked.parent,
       absorb,
-      runsOn: options.leaveRunning === true && options.leaveStopped !== true,
-      autoDedup: options.autoDedup === true,
-      sync,
+      runsOn: asked.leaveRunning === true && asked.leaveStopped !== true,
+      autoDedup: asked.autoDedup === true,
       criu,
       encode: encode(networkLock),
       notify,
+    });
+    const { workDir, parent } = asked;
+    if (to.kind === 'archive') {
+      const { checkpointReport } = await import('./checkpoint.js');
+      return checkpointReport({ to, workDir, sync, planOf }, work);
+    }
+    const open = async (): Promise<CapturePlace> => {
+      const { openDirectoryPlace } = await import('./directory-place.js');
+      return openDirectoryPlace({ to, workDir, parent, sync });
     };
-    return report(plan, work);
+    return report(planOf(open), work);
   });
+}
+
+function assertArchive(to: Archive, { parent, autoDedup }: DumpOptions): void {
+  if (parent !== undefined || autoDedup !== undefined)
+    throw new TypeError('Cannot dump to an archive with parent or autoDedup: an archive holds everything');
+  compressionFor(to);
 }
 
 // Loaded when the first dump is asked for: an import of Frazil shall cost a program nothing that it does not use.

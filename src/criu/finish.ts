@@ -1,9 +1,9 @@
-// The end of a dump: pages to the directory, then the commit. What makes it delicate is the caller's abort, which CRIU is told of at
+// The end of a dump: everything to its place, then the commit. What makes it delicate is the caller's abort, which CRIU is told of at
 // once, whatever we are in the middle of. So a commit that has begun closes the gate through which aborts come: it ends, CRIU
 // is told to proceed, and the dump has succeeded. And one that comes after an abort does not begin.
 
 import type { PageSink } from '../addon/page-sink.js';
-import type { Staging } from '../images/staging.js';
+import type { CapturePlace } from './capture-place.js';
 import type { CaptureTracker } from './progress.js';
 
 /** A signal that follows another until it is closed. */
@@ -34,8 +34,7 @@ export interface Finish extends AsyncDisposable {
 }
 
 export interface Finishing {
-  readonly plan: { readonly parent: string | undefined; readonly sync: boolean };
-  readonly staging: Staging;
+  readonly place: Pick<CapturePlace, 'settle' | 'commit'>;
   readonly sink: PageSink;
   readonly tracker: CaptureTracker;
 }
@@ -44,7 +43,7 @@ export interface Finishing {
  * Disposing ends the settling, and waits for what is under way: the folders in which it works are removed next. Afterwards `committed`
  * stays what it is.
  */
-export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gate): Finish {
+export function finishing({ place, sink, tracker }: Finishing, gate: Gate): Finish {
   let underWay: Promise<unknown> = Promise.resolve();
   let settled = false;
   let committed = false;
@@ -60,14 +59,14 @@ export function finishing({ plan, staging, sink, tracker }: Finishing, gate: Gat
     async settle() {
       if (settled) return;
       tracker.enter('writing');
-      await follow(sink.settle({ signal: AbortSignal.any([gate.signal, end.signal]) }).done);
+      await follow(place.settle(sink, AbortSignal.any([gate.signal, end.signal])));
       settled = true;
     },
     async commit() {
       // The caller may have held a notification for long, and answer it when all is over.
       if (end.signal.aborted || gate.signal.aborted) return false;
       gate.close();
-      await follow(staging.commit(plan.parent, { sync: plan.sync }));
+      await follow(place.commit());
       committed = true;
       return true;
     },

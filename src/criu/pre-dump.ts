@@ -35,16 +35,16 @@ export function preDump(pid: number, call: PreDumpCall): Operation<CaptureProgre
     const plan: CapturePlan = {
       verb: 'pre-dump',
       pid,
-      imagesDir: to.path,
-      replace: to.replace,
-      workDir: options.workDir,
+      open: async () => {
+        const { openDirectoryPlace } = await import('./directory-place.js');
+        return openDirectoryPlace({ to, workDir: options.workDir, parent: options.parent, sync });
+      },
       logFile: options.logFile ?? 'pre-dump.log',
       parent: options.parent,
       // CRIU sends the pages of a pre-dump when the tree runs again: there is no freeze to shorten.
       absorb: 'never',
       runsOn: true,
       autoDedup: options.autoDedup === true,
-      sync,
       criu,
       encode,
       notify: undefined,

@@ -13,9 +13,16 @@ export interface StoreFacts {
 }
 
 export interface StoreChoice {
-  readonly kind: 'memory' | 'directory';
+  /** `disk`: what a stream has to wait for lies in a nameless file. */
+  readonly kind: 'memory' | 'directory' | 'archive' | 'disk';
   /** A clause: "the tree runs on, ..." */
   readonly why: string;
+}
+
+export interface StoreVerdict {
+  readonly store: StoreChoice;
+  /** For when there is no memory after all. */
+  readonly otherwise: Exclude<StoreChoice['kind'], 'memory'>;
 }
 
 // The tree may grow between estimate and freeze, and the sink makes so much ready (native/page/memory_store.cc, share_of()).
@@ -28,18 +35,43 @@ export function chooseStore({ absorb, leaveRunning, expectedBytes, availableByte
   if (absorb === 'never') return { kind: 'directory', why: 'absorb is never' };
   if (absorb === 'always') return { kind: 'memory', why: 'absorb is always' };
   if (!leaveRunning) return { kind: 'directory', why: 'the tree does not run on, so nothing waits for the pages' };
-  if (expectedBytes * HEADROOM + RESERVE_BYTES > availableBytes) {
-    return {
-      kind: 'directory',
-      why: `${mebibytes(availableBytes)} of memory are too few to absorb ${mebibytes(expectedBytes)}`,
-    };
-  }
+  if (!fits({ expectedBytes, availableBytes }))
+    return { kind: 'directory', why: tooFew(availableBytes, expectedBytes) };
   return { kind: 'memory', why: 'the tree runs on, so its pages are absorbed first and written out afterwards' };
+}
+
+/**
+ * Decides for an archive. A stream takes bytes only in order, and a tree that runs on must not wait for a disk or for compression: both
+ * absorb. A file takes pages of a tree that will be killed as they come.
+ */
+export function chooseArchiveStore(facts: StoreFacts, output: 'file' | 'stream'): StoreVerdict {
+  if (output === 'file') {
+    const store = chooseStore(facts);
+    return { store: store.kind === 'directory' ? { ...store, kind: 'archive' } : store, otherwise: 'archive' };
+  }
+  const { absorb, expectedBytes, availableBytes } = facts;
+  if (absorb === 'never') return { store: { kind: 'disk', why: 'absorb is never' }, otherwise: 'disk' };
+  if (absorb === 'always' || fits(facts))
+    return { store: { kind: 'memory', why: 'a stream takes bytes only in order' }, otherwise: 'disk' };
+  return { store: { kind: 'disk', why: tooFew(availableBytes, expectedBytes) }, otherwise: 'disk' };
+}
+
+/** How much may be absorbed in memory before a disk has to help. */
+export function budgetOf({ availableBytes }: StoreFacts): number {
+  return Math.max(0, Math.round(availableBytes - RESERVE_BYTES));
 }
 
 /** Whether absorbing can go well at all. Memory that is not there is not refused by the kernel: it kills somebody for it. */
 export function hasRoom({ expectedBytes, availableBytes }: StoreFacts): boolean {
   return expectedBytes * HEADROOM < availableBytes;
+}
+
+function fits({ expectedBytes, availableBytes }: Pick<StoreFacts, 'expectedBytes' | 'availableBytes'>): boolean {
+  return expectedBytes * HEADROOM + RESERVE_BYTES <= availableBytes;
+}
+
+function tooFew(availableBytes: number, expectedBytes: number): string {
+  return `${mebibytes(availableBytes)} of memory are too few to absorb ${mebibytes(expectedBytes)}`;
 }
 
 export function mebibytes(bytes: number): string {

@@ -5,11 +5,13 @@ import { appendFile } from 'node:fs/promises';
 import { send, seqpacketPair, streamPair } from '../../addon/sockets.js';
 import type { CapturePlan } from '../../criu/capture.js';
 import type { CaptureReport } from '../../criu/capture-report.js';
+import { openDirectoryPlace } from '../../criu/directory-place.js';
 import { report } from '../../criu/dump.js';
 import { chooseNetworkLock } from '../../criu/network-lock.js';
 import type { Work } from '../../criu/operation.js';
 import { PAGES_FD, type PageConnecting, type PageConnection, SOCKET_BYTES } from '../../criu/page-connection.js';
 import type { CaptureProgress } from '../../criu/progress.js';
+import { imagesDirectory } from '../../criu/target.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
 import { openDirectory } from '../../images/staging.js';
@@ -85,19 +87,17 @@ function planOf(
   connectTo: NonNullable<CapturePlan['connect']>,
 ): CapturePlan {
   const verb = verbOf(type);
+  // As CRIU itself does.
+  const to = imagesDirectory(imagesDir, { replace: true });
   return {
     verb,
     pid: opts.pid ?? 0,
-    imagesDir,
-    // As CRIU itself does.
-    replace: true,
-    workDir,
+    open: () => openDirectoryPlace({ to, workDir, parent: opts.parent_img, sync: false }),
     logFile: opts.log_file ?? `${verb}.log`,
     parent: opts.parent_img,
     absorb: verb === 'dump' ? 'auto' : 'never',
     runsOn: verb === 'pre-dump' || (opts.leave_running === true && opts.leave_stopped !== true),
     autoDedup: opts.auto_dedup === true,
-    sync: false,
     criu,
     encode: (own) => ({ opts: { ...opts, ...own }, configLines: [], defaultConfig: true }),
     notify: undefined,

@@ -39,6 +39,8 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'receiveSoon',
   'pipe',
   'memfd',
+  'linkFile',
+  'ArchiveWriter',
   'spawn',
   'waitChild',
   'watchChild',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PageSink } from '../../../src/addon/page-sink.js';
+import type { CapturePlace } from '../../../src/criu/capture-place.js';
 import { type Finish, finishing, type Gate, openGate } from '../../../src/criu/finish.js';
-import type { Staging } from '../../../src/images/staging.js';
 
 interface Scene {
   readonly finish: Finish;
@@ -17,9 +17,10 @@ function scene(): Scene {
   const controller = new AbortController();
   const gate = openGate(controller.signal);
   let end: () => void = () => {};
-  const staging = {
-    commit: (parent?: string) => {
-      steps.push(`commit ${parent}`);
+  const place: Pick<CapturePlace, 'settle' | 'commit'> = {
+    settle: async () => void steps.push('settle'),
+    commit: () => {
+      steps.push('commit');
       return new Promise<void>((resolve) => {
         end = () => {
           steps.push('committed');
@@ -27,15 +28,10 @@ function scene(): Scene {
         };
       });
     },
-  } as Partial<Staging> as Staging;
-  const sink = {
-    settle: () => {
-      steps.push('settle');
-      return { done: Promise.resolve() };
-    },
-  } as Partial<PageSink> as PageSink;
+  };
+  const sink = {} as PageSink;
   const tracker = { enter: (phase: string) => void steps.push(phase), stop: () => {} };
-  const finish = finishing({ plan: { parent: '../0', sync: false }, staging, sink, tracker }, gate);
+  const finish = finishing({ place, sink, tracker }, gate);
   return { finish, gate, controller, steps, end: () => end() };
 }
 
@@ -55,14 +51,14 @@ describe('openGate()', () => {
 });
 
 describe('finishing()', () => {
-  it('settles once and commits to the parent that was asked for', async () => {
+  it('settles once and commits', async () => {
     const { finish, steps, end } = scene();
     await finish.settle();
     await finish.settle();
     const commit = finish.commit();
     end();
     expect(await commit).toBe(true);
-    expect(steps).toEqual(['writing', 'settle', 'commit ../0', 'committed']);
+    expect(steps).toEqual(['writing', 'settle', 'commit', 'committed']);
     expect(finish.committed).toBe(true);
   });
 
@@ -95,6 +91,6 @@ describe('finishing()', () => {
     const disposal = finish[Symbol.asyncDispose]().then(() => void steps.push('disposed'));
     end();
     await Promise.all([commit, disposal]);
-    expect(steps).toEqual(['commit ../0', 'committed', 'disposed']);
+    expect(steps).toEqual(['commit', 'committed', 'disposed']);
   });
 });

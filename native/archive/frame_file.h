@@ -1,0 +1,52 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "archive/output.h"
+#include "page/counters.h"
+
+namespace frazil::archive {
+
+// The frames of a compressed archive on their way into the file: in the order of the stream, in whatever order threads finish them.
+// What has to wait for an earlier frame is kept in memory, so the callers bound how far they run ahead.
+class FrameFile {
+ public:
+  FrameFile(Output& output, page::Counters& counters) noexcept : output_(output), counters_(counters) {}
+
+  // The frame that holds the `bytes` of the stream from `at` on. Any thread. A failure to write is everybody's from then on.
+  Result<void> commit(uint64_t at, uint64_t bytes, std::span<const std::byte> frame, const Cancel& cancel) noexcept;
+  // How much of the stream is written.
+  uint64_t next() const noexcept { return next_.load(std::memory_order_acquire); }
+  // No frame waits for one that has not come.
+  bool is_whole() const noexcept;
+  // Where the frame that begins at `at` of the stream lies in the file.
+  std::optional<uint64_t> place_of(uint64_t at) const noexcept;
+  // The last frame of the file: docs/design/archive.md, section 2.
+  Result<void> append_seek_table(const Cancel& cancel) noexcept;
+
+ private:
+  struct Waiting {
+    uint64_t bytes;
+    std::vector<std::byte> frame;
+  };
+  struct Entry {
+    uint32_t compressed;
+    uint32_t bytes;
+  };
+
+  Result<void> append(uint64_t bytes, std::span<const std::byte> frame, const Cancel& cancel) noexcept;
+
+  Output& output_;
+  page::Counters& counters_;
+  mutable std::mutex mutex_;
+  std::map<uint64_t, Waiting> waiting_;
+  std::atomic<uint64_t> next_{0};
+  std::vector<Entry> entries_;
+  std::optional<SysError> failure_;
+};
+
+}  // namespace frazil::archive

@@ -1,0 +1,69 @@
+// A dump whose place is an archive: from live memory to one finished file, in one pass.
+
+import { resolve } from 'node:path';
+import { NEUTRAL } from '../archive/write/neutral.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { type ArchivePlace, makeWorkDir, openArchivePlace } from './archive-place.js';
+import { type CapturePlan, capture } from './capture.js';
+import { type CaptureFigures, figuresOf } from './capture-report.js';
+import type { Work } from './operation.js';
+import type { CaptureProgress } from './progress.js';
+import { type Archive, compressFor } from './target.js';
+
+/** Times are CRIU's, in microseconds, unless the name says otherwise; pages have 4096 bytes. */
+export interface CheckpointReport extends CaptureFigures {
+  /** The file's path, or `fd N`. */
+  readonly archive: string;
+  readonly profile: string;
+  readonly compress: 'none' | 'zstd' | 'lz4' | 'gzip';
+  /** Length of the archive, holes included. */
+  readonly archiveBytes: number;
+  /** Of page bytes that went over a disk before the archive, as there was no memory for them. */
+  readonly bytesSpilled: number;
+}
+
+/** What a dump decides in the same way whatever its place is. */
+export type PlanOf = (open: CapturePlan['open']) => CapturePlan;
+
+export interface CheckpointRequest {
+  readonly to: Archive;
+  readonly workDir: string | undefined;
+  readonly sync: boolean;
+  readonly planOf: PlanOf;
+}
+
+/**
+ * Captures to an archive. A failure leaves no file under its name; CRIU's log stays when it explains the failure, in `workDir` or
+ * in the folder that the error names.
+ */
+export async function checkpointReport(
+  { to, workDir, sync, planOf }: CheckpointRequest,
+  work: Work<CaptureProgress>,
+): Promise<CheckpointReport> {
+  const own = workDir === undefined ? await makeWorkDir() : undefined;
+  const path = own?.path ?? resolve(workDir ?? '.');
+  let place: ArchivePlace | undefined;
+  const plan = planOf(async (criu) => {
+    place = await openArchivePlace({ pid: plan.pid, to, workDir: path, logFile: plan.logFile, sync, criu });
+    return place;
+  });
+  try {
+    const report = await capture(plan, work, async (captured) => ({
+      ...(await figuresOf(plan.pid, captured)),
+      archive: captured.place.path,
+      profile: NEUTRAL,
+      compress: compressFor(to),
+      archiveBytes: place?.bytes() ?? 0,
+      bytesSpilled: captured.sink.counters().bytesSpilled,
+    }));
+    await own?.remove();
+    return report;
+  } catch (error) {
+    if (!namesItsLog(error)) await own?.remove();
+    throw error;
+  }
+}
+
+function namesItsLog(error: unknown): boolean {
+  return CheckpointError.is(error, 'DUMP_REFUSED') || CheckpointError.is(error, 'CRIU_DIED');
+}
