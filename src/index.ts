@@ -1,6 +1,12 @@
 // The public API: exports only.
 
-export { type Archive, archive, type ReadOptions } from './archive/archive.js';
+export {
+  type Archive,
+  type ArchiveOptions,
+  archive,
+  type ReadOptions,
+  type WriteOptions,
+} from './archive/archive.js';
 export { extractArchive, listArchive, type ReadCall, verifyArchive } from './archive/lazily.js';
 export type { FoundProfile } from './archive/profiles.js';
 export type { ExtractReport } from './archive/read/extract.js';
@@ -27,7 +33,7 @@ export {
   type RestoreProgress,
   restore,
 } from './criu/restore.js';
-export { type Archive, type ArchiveOptions, archive, type ImagesDirectory, imagesDirectory } from './criu/target.js';
+export { type ImagesDirectory, imagesDirectory } from './criu/target.js';
 export type { ExitStatus, Tree } from './criu/tree.js';
 export { CheckpointError, type ErrorCode, type ErrorDetails, type RefusedDetail } from './errors/checkpoint-error.js';
 export type { Diagnosis } from './errors/diagnosis.js';

@@ -1,8 +1,7 @@
 #include "archive/frame_pool.h"
 
-#include <time.h>
-
 #include "page/zero_scan.h"
+#include "sys/thread_cpu.h"
 
 namespace frazil::archive {
 namespace {
@@ -10,12 +9,6 @@ namespace {
 constexpr unsigned kMaxThreads = 64;
 // Frames beyond those that each thread has under work and waiting for it: the copying threads fill several at a time.
 constexpr unsigned kSlack = 12;
-
-uint64_t thread_cpu_ns() noexcept {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 size_t count_zero_pages(std::span<const std::byte> pages, page::Counters& counters) noexcept {
   size_t zero = 0;

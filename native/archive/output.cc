@@ -19,11 +19,13 @@ constexpr size_t kPieceBytes = size_t{1} << 20;
 
 }  // namespace
 
-// A pipe or socket may be in blocking mode, which its other holders count on: splice from a pipe of ours can be told not to wait.
+// A pipe or socket may be in blocking mode, which its other holders count on: splice from a pipe of ours can be told not to wait. Devices
+// take no splice, and do not make anybody wait.
 Result<Output> Output::open(UniqueFd fd, OutputForm form) noexcept {
   struct stat status;
   if (::fstat(fd.get(), &status) == -1) return SysError{errno, "fstat"};
-  if (S_ISREG(status.st_mode)) return Output(std::move(fd), form, {});
+  if (S_ISREG(status.st_mode) || (S_ISCHR(status.st_mode) && form == OutputForm::stream))
+    return Output(std::move(fd), form, {});
   if (form == OutputForm::file) return SysError{ESPIPE, "lseek"};
   auto relay = open_pipe(kPieceBytes);
   if (!relay.ok()) return relay.error();

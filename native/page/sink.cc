@@ -2,6 +2,7 @@
 
 #include "page/directory_store.h"
 #include "page/memory_store.h"
+#include "sys/thread_cpu.h"
 
 namespace frazil::page {
 
@@ -38,7 +39,10 @@ Sink::Sink(UniqueFd directory, std::unique_ptr<Store> store, ParentChain parents
       receiver_(*store_, std::move(parents), options, *counters_) {}
 
 Result<void> Sink::settle(const Cancel& cancel) noexcept {
-  if (auto settled = store_->settle(cancel); !settled.ok()) return settled;
+  const uint64_t from = thread_cpu_ns();
+  const Result<void> settled = store_->settle(cancel);
+  counters_->add(&Counters::cpu_ns, thread_cpu_ns() - from);
+  if (!settled.ok()) return settled;
   return receiver_.write_pagemaps(directory_.get());
 }
 

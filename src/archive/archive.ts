@@ -18,6 +18,26 @@ export interface ReadOptions {
   readonly digests?: boolean;
 }
 
+export const CODECS = ['zstd', 'lz4', 'gzip'] as const;
+export type Codec = (typeof CODECS)[number];
+
+/** `none`: an uncompressed tar. */
+export type Compress = Codec | 'none';
+
+/** How it is written; nothing for who reads it. */
+export interface WriteOptions {
+  /** Default: from the name, of which `.tar`, `.tar.zst`, `.tar.lz4` and `.tar.gz` are known; for an fd, `none`. */
+  readonly compress?: Compress;
+  /** Default: the one of the codec's own program (zstd 3, lz4 1, gzip 6). */
+  readonly level?: number;
+  /** Compressing threads. Default: one for each processor. */
+  readonly threads?: number;
+  /** Whether a file of that name may be replaced. Default: it is refused (IMAGES_EXIST). */
+  readonly replace?: boolean;
+}
+
+export interface ArchiveOptions extends ReadOptions, WriteOptions {}
+
 /** A file; what is open already, such as 0 for standard input; or a Node stream. The last two are read once. */
 export type ArchiveOrigin =
   | { readonly kind: 'file'; readonly path: string }
@@ -35,6 +55,7 @@ export interface Archive {
   readonly signers: readonly KeyObject[];
   readonly encryption: boolean;
   readonly digests: boolean;
+  readonly writing: WriteOptions;
 }
 
 const KEYS: ReadonlySet<string> = new Set([
@@ -43,13 +64,17 @@ const KEYS: ReadonlySet<string> = new Set([
   'requireSignature',
   'requireEncryption',
   'digests',
-] satisfies ReadonlyArray<keyof ReadOptions>);
+  'compress',
+  'level',
+  'threads',
+  'replace',
+] satisfies ReadonlyArray<keyof ArchiveOptions>);
 
 /**
- * A checkpoint in one tar file, of any profile, compressed or not, to be read: a path, a Node stream, or an fd that stays the caller's.
- * Throws TypeError or RangeError for wrong options.
+ * A checkpoint in one tar file, to be read (of any profile, compressed or not) or written: a path, an fd that stays the caller's, or, only to
+ * be read, a Node stream. Throws TypeError or RangeError for wrong options.
  */
-export function archive(from: string | Readable | { readonly fd: number }, options: ReadOptions = {}): Archive {
+export function archive(from: string | Readable | { readonly fd: number }, options: ArchiveOptions = {}): Archive {
   if (from === '') throw new TypeError('Cannot read an archive: its path is empty');
   const unknown = Object.keys(options).find((key) => !KEYS.has(key));
   if (unknown !== undefined) throw new TypeError(`Cannot read an archive: there is no option "${unknown}"`);
@@ -65,6 +90,16 @@ export function archive(from: string | Readable | { readonly fd: number }, optio
     signers: requireSignature.map(parsePublicKey),
     encryption: requireEncryption,
     digests,
+    writing: writingOf(options),
+  };
+}
+
+function writingOf({ compress, level, threads, replace }: WriteOptions): WriteOptions {
+  return {
+    ...(compress === undefined ? {} : { compress }),
+    ...(level === undefined ? {} : { level }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(replace === undefined ? {} : { replace }),
   };
 }
 

@@ -45,7 +45,11 @@ export function renderIndex(index: Omit<FrazilIndex, 'seal'>, at: number, sign?:
   const digest = createHash('sha256').update(lines).digest();
   const signature = sign?.(digest);
   const seal: Seal = { sha256: digest.toString('hex'), ...(signature === undefined ? {} : { signature }) };
-  const body = Buffer.concat([lines, Buffer.from(`${JSON.stringify({ seal })}\n`)]);
+  // Whole blocks, so that the last line is one: blanks behind an object are nothing to a reader.
+  const line = JSON.stringify({ seal });
+  const padding =
+    (INDEX_TAIL_BYTES - ((lines.length + Buffer.byteLength(line) + 1) % INDEX_TAIL_BYTES)) % INDEX_TAIL_BYTES;
+  const body = Buffer.concat([lines, Buffer.from(`${line}${' '.repeat(padding)}\n`)]);
   const tail = JSON.stringify({ indexAt: at, indexBytes: body.length + INDEX_TAIL_BYTES });
   return Buffer.concat([body, Buffer.from(`${tail.padEnd(INDEX_TAIL_BYTES - 1)}\n`)]);
 }

@@ -6,9 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ArchiveWriter, openArchiveWriter } from '../addon/archive-writer.js';
 import { openPageSink, type PageSink } from '../addon/page-sink.js';
+import type { Archive } from '../archive/archive.js';
 import { appendRest, pageHeads } from '../archive/write/compose.js';
+import { compressionFor } from '../archive/write/format.js';
 import { NEUTRAL, neutralMembers } from '../archive/write/neutral.js';
 import { type ArchiveOutput, openOutput, streamOutput } from '../archive/write/output.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
 import { Held } from '../images/held.js';
 import { openSmall, type Small } from '../images/small-images.js';
 import { openDirectory } from '../images/staging.js';
@@ -16,7 +19,6 @@ import { chooseArchiveStore } from '../pages/store.js';
 import { COPYING_THREADS } from '../pages/threads.js';
 import type { CapturePlace, SinkChoice } from './capture-place.js';
 import type { Located } from './locate.js';
-import { type Archive, compressionFor } from './target.js';
 
 export interface ArchivePlan {
   readonly pid: number;
@@ -53,16 +55,22 @@ export async function openArchivePlace(plan: ArchivePlan): Promise<ArchivePlace>
     images: small.fd,
     choose: (facts) => chooseArchiveStore(facts, form),
     openSink: (choice) => openSink(choice, { writer, output, small }),
-    settle: (sink, signal) => settle({ ...plan, writer, small, compressed: compression !== undefined }, sink, signal),
+    settle: (sink, signal) =>
+      settle({ ...plan, writer, small, compressed: compression !== undefined }, sink, signal).catch(
+        (cause: unknown) => {
+          throw notWritten(output, cause);
+        },
+      ),
     commit: () => output.commit(),
     bytes: () => writer.bytes(),
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
 }
 
-function outputOf({ to: { to, options }, sync }: ArchivePlan): Promise<ArchiveOutput> {
-  if ('fd' in to) return streamOutput(to.fd, `fd ${to.fd}`, tmpdir());
-  return openOutput(to.path, { replace: options.replace ?? false, sync, tmpDir: tmpdir() });
+function outputOf({ to: { from, name, writing }, sync }: ArchivePlan): Promise<ArchiveOutput> {
+  if (from.kind === 'file') return openOutput(from.path, { replace: writing.replace ?? false, sync, tmpDir: tmpdir() });
+  if (from.kind === 'fd') return streamOutput(from.fd, name, tmpdir());
+  throw new TypeError('Cannot write an archive to a stream that is read');
 }
 
 interface Parts {
@@ -104,6 +112,21 @@ async function settle(
     signal,
   });
   await writer.finish(sync, { signal }).done;
+}
+
+// Two states of outputs that are not the machine's fault.
+const REMEDIES: Readonly<Record<string, string>> = {
+  EPIPE: 'Its reader has gone',
+  ENOSPC: 'Free space, or choose another place',
+};
+
+// The native error knows the call, not what was written.
+function notWritten({ path }: ArchiveOutput, cause: unknown): unknown {
+  if (!CheckpointError.is(cause, 'IO')) return cause;
+  const { errno = 'unknown', syscall = 'write' } = cause.detail;
+  const remedy = REMEDIES[errno];
+  const message = `Cannot write the archive "${path}": ${syscall} failed with ${errno}${remedy === undefined ? '' : `. ${remedy}`}`;
+  return new CheckpointError('IO', message, { path, syscall, errno }, { cause });
 }
 
 /** A work directory for a verb that was given none. */

@@ -1,6 +1,8 @@
 // A dump whose place is an archive: from live memory to one finished file, in one pass.
 
 import { resolve } from 'node:path';
+import type { Archive } from '../archive/archive.js';
+import { compressFor } from '../archive/write/format.js';
 import { NEUTRAL } from '../archive/write/neutral.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type ArchivePlace, makeWorkDir, openArchivePlace } from './archive-place.js';
@@ -8,7 +10,6 @@ import { type CapturePlan, capture } from './capture.js';
 import { type CaptureFigures, figuresOf } from './capture-report.js';
 import type { Work } from './operation.js';
 import type { CaptureProgress } from './progress.js';
-import { type Archive, compressFor } from './target.js';
 
 /** Times are CRIU's, in microseconds, unless the name says otherwise; pages have 4096 bytes. */
 export interface CheckpointReport extends CaptureFigures {

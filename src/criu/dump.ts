@@ -1,5 +1,7 @@
 // The dump verb. Its pages arrive on our own socket, not in CRIU's files: see capture.ts.
 
+import type { Archive } from '../archive/archive.js';
+import { compressionFor } from '../archive/write/format.js';
 import { encodeOptions } from '../options/request.js';
 import type { DumpOptions } from '../options/types.js';
 import type { Absorb } from '../pages/store.js';
@@ -11,7 +13,7 @@ import type { CheckpointReport } from './checkpoint.js';
 import { chooseNetworkLock } from './network-lock.js';
 import { type Operation, operation, type Work } from './operation.js';
 import type { CaptureProgress } from './progress.js';
-import { type Archive, compressionFor, type ImagesDirectory } from './target.js';
+import type { ImagesDirectory } from './target.js';
 
 export type { CaptureReport } from './capture-report.js';
 export type { CheckpointReport } from './checkpoint.js';
@@ -100,6 +102,7 @@ export function dump(
 function assertArchive(to: Archive, { parent, autoDedup }: DumpOptions): void {
   if (parent !== undefined || autoDedup !== undefined)
     throw new TypeError('Cannot dump to an archive with parent or autoDedup: an archive holds everything');
+  if (to.from.kind === 'stream') throw new TypeError('Cannot dump to a stream that is read: pass a path or an fd');
   compressionFor(to);
 }
 

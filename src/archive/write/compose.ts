@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { ArchiveAddition, ArchiveWriter, PagesMember } from '../../addon/archive-writer.js';
 import type { Fd } from '../../addon/fd.js';
 import { INDEX_NAME, type IndexedMember, renderIndex } from '../frazil-index.js';
-import { END_BYTES, headOf, PAGES_HEAD_BYTES, paddingOf, pagesHeadOf } from '../tar/head.js';
+import { BLOCK_BYTES, END_BYTES, headOf, PAGES_HEAD_BYTES, paddingOf, pagesHeadOf } from '../tar/head.js';
 
 export const CHECKPOINT_DIRECTORY = 'checkpoint';
 const INVENTORY = 'inventory.img';
@@ -64,13 +64,10 @@ export class Composer {
   end(profile: string, compressed: boolean): ArchiveAddition {
     const members = [...this.#members];
     const frames = compressed ? { frameBytes: FRAME_BYTES } : {};
-    const render = (at: number): Buffer => renderIndex({ profile, ...frames, members }, at);
-    // Its length does not depend on where it lies; its head takes one block whatever it says.
-    const at = this.#at + headOf({ name: INDEX_NAME, kind: 'file', bytes: 0, mtime: this.#mtime }).length;
-    const padded = (content: Buffer): Buffer => Buffer.concat([content, Buffer.alloc(paddingOf(content.length))]);
-    const content = render(at);
+    // Whole blocks, as its name is short enough for a head of one.
+    const content = renderIndex({ profile, ...frames, members }, this.#at + BLOCK_BYTES);
     const head = headOf({ name: INDEX_NAME, kind: 'file', bytes: content.length, mtime: this.#mtime });
-    return { head: Buffer.concat([head, padded(content), Buffer.alloc(END_BYTES)]) };
+    return { head: Buffer.concat([head, content, Buffer.alloc(END_BYTES)]) };
   }
 
   #head(name: string, bytes: number): Buffer {

@@ -2,12 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { Compression } from '../../addon/archive-writer.js';
-
-export const CODECS = ['zstd', 'lz4', 'gzip'] as const;
-export type Codec = (typeof CODECS)[number];
-
-/** `none`: an uncompressed tar. */
-export type Compress = Codec | 'none';
+import { type Archive, CODECS, type Codec, type Compress } from '../archive.js';
 
 interface Known {
   readonly suffixes: readonly string[];
@@ -31,27 +26,28 @@ export function compressOf(name: string): Compress {
   throw new RangeError(`Cannot tell from "${name}" how to compress: name it ${known}, or pass compress`);
 }
 
-export interface CompressionOptions {
-  readonly compress: Compress;
-  readonly level?: number | undefined;
-  readonly threads?: number | undefined;
+/** Throws RangeError when neither its options nor its name say it. */
+export function compressFor({ from, writing }: Archive): Compress {
+  if (writing.compress !== undefined) return writing.compress;
+  return from.kind === 'file' ? compressOf(from.path) : 'none';
 }
 
 const MOST_THREADS = 64;
 
-/** Nothing for `none`. Throws RangeError for what the codec does not take. */
-export function compressionOf({ compress, level, threads }: CompressionOptions): Compression | undefined {
-  const wanted = threads ?? Math.min(MOST_THREADS, availableParallelism());
-  if (!Number.isInteger(wanted) || wanted < 1 || wanted > MOST_THREADS)
-    throw new RangeError(`Cannot compress with ${wanted} threads: 1 to ${MOST_THREADS} are possible`);
+/** Nothing for an uncompressed one. Throws RangeError for what the codec does not take. */
+export function compressionFor(archive: Archive): Compression | undefined {
+  const { level, threads = Math.min(MOST_THREADS, availableParallelism()) } = archive.writing;
+  const compress = compressFor(archive);
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
+    throw new RangeError(`Cannot compress with ${threads} threads: 1 to ${MOST_THREADS} are possible`);
   if (compress === 'none') {
     if (level === undefined) return undefined;
     throw new RangeError(`Cannot use level ${level}: nothing is compressed`);
   }
-  const { levels, level: usual } = KNOWN[compress];
-  const [lowest, highest] = levels;
-  const chosen = level ?? usual;
+  const known = KNOWN[compress];
+  const [lowest, highest] = known.levels;
+  const chosen = level ?? known.level;
   if (!Number.isInteger(chosen) || chosen < lowest || chosen > highest)
     throw new RangeError(`Cannot use level ${chosen} with ${compress}: it takes ${lowest} to ${highest}`);
-  return { codec: compress, level: chosen, threads: wanted };
+  return { codec: compress, level: chosen, threads };
 }

@@ -22,6 +22,10 @@ const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly 
     usage: 'frazil archive list|verify|extract FILE|- [OPTIONS]',
     text: 'Look into a checkpoint archive of any profile, check it, or unpack it',
   },
+  checkpoint: {
+    usage: 'frazil checkpoint -t PID -o FILE|- [-R] [OPTIONS OF DUMP]',
+    text: 'Dump a process tree into one archive, in one pass',
+  },
   bench: {
     usage: 'frazil bench SCENARIO [OPTIONS] | --list',
     text: 'Measure Frazil and its peers side by side on this host',

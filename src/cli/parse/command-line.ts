@@ -90,7 +90,7 @@ function parseCriu(argv: readonly string[], { occurrences, operands, error }: Sc
 function parseOwn(word: OwnCommand, argv: readonly string[]): CommandLine {
   // The doctor takes a dump's options too, and says what then is left in its way; a migration ends with a dump. crit's options can be
   // abbreviated, as crit does.
-  const dumps = word === 'doctor' || word === 'migrate';
+  const dumps = word === 'doctor' || word === 'checkpoint' || word === 'migrate';
   const long = dumps ? CRIU_OPTIONS : word === 'images' ? OWN_COMMANDS.images : [];
   const { occurrences, operands, error } = getopt(argv, { long, exact: OWN_COMMANDS[word] });
   const rest = operands.slice(1);

@@ -46,17 +46,19 @@ const READING = [
   own('no-digests', { text: 'Do not compare the content of members with their digests' }),
 ] as const;
 
+const ABSORB = own('absorb', {
+  text: 'Take the pages into memory while the tree is frozen: always, never or auto',
+  argument: 'optional',
+  value: 'MODE',
+});
+
 /** Beside CRIU's options, with every command of CRIU's. */
 export const OWN_OPTIONS: readonly OwnOption[] = [
   JSON_OPTION,
   PROGRESS,
   QUIET,
   CRIU,
-  own('absorb', {
-    text: 'Take the pages into memory while the tree is frozen: always, never or auto',
-    argument: 'optional',
-    value: 'MODE',
-  }),
+  ABSORB,
   own('sync', { text: 'On dump and pre-dump: end only when the images have reached the disk' }),
   ...READING,
   own('lazy', { text: 'On restore: run the tree first, fill its memory behind it' }),
@@ -94,6 +96,25 @@ export const OWN_COMMANDS = {
     JSON_OPTION,
     PROGRESS,
     QUIET,
+    HELP,
+  ],
+  checkpoint: [
+    own('tree', { text: 'The root of the tree', argument: 'required', value: 'PID', short: 't' }),
+    own('output', {
+      text: 'The archive: NAME.tar, .tar.zst, .tar.lz4 or .tar.gz, or - for stdout',
+      argument: 'required',
+      value: 'FILE',
+      short: 'o',
+    }),
+    own('compress', { text: 'none, zstd, lz4 or gzip, whatever FILE is called', argument: 'required', value: 'CODEC' }),
+    own('level', { text: 'How densely; default: zstd 3, lz4 1, gzip 6', argument: 'required', value: 'N' }),
+    own('threads', { text: 'Compressing threads; default: one for each processor', argument: 'required', value: 'N' }),
+    own('sync', { text: 'Done when the archive is on the disk' }),
+    JSON_OPTION,
+    PROGRESS,
+    QUIET,
+    CRIU,
+    ABSORB,
     HELP,
   ],
   bench: [

@@ -12,6 +12,8 @@ export async function runOwn(line: Extract<CommandLine, { kind: 'own' }>, contex
       return (await import('./doctor.js')).runDoctor(invocation, context);
     case 'explain':
       return (await import('./explain.js')).runExplain(invocation, context);
+    case 'checkpoint':
+      return (await import('./checkpoint.js')).runCheckpoint(invocation, context);
     case 'images':
       return (await import('./images.js')).runImages(invocation, context);
     case 'archive':

@@ -14,6 +14,7 @@ const INDEX = {
 describe('renderIndex()', () => {
   it('is read back by parseIndex(), and found by its last 512 bytes', () => {
     const content = renderIndex(INDEX, 20480);
+    expect(content.length % INDEX_TAIL_BYTES).toBe(0);
     expect(parseIndexTail(content.subarray(-INDEX_TAIL_BYTES))).toEqual({ at: 20480, bytes: content.length });
     expect(parseIndex(content, 'a.tar')).toEqual({
       ...INDEX,
