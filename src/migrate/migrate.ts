@@ -4,8 +4,9 @@ import { assertPid, NO_FDS } from '../criu/dump.js';
 import { type Operation, operation } from '../criu/operation.js';
 import { encodeOptions } from '../options/request.js';
 import type { MigrateOptions, MigrateProgress, MigrateReport } from './source/options.js';
-import { parseAddress, staysHere } from './wire/address.js';
+import { parseAddress } from './wire/address.js';
 import { MAX_STREAMS } from './wire/messages.js';
+import { sourceSecurity } from './wire/security.js';
 
 /**
  * Moves the tree below `pid` to the receiver at `to`. Resolves when it runs there and is gone here.
@@ -20,10 +21,7 @@ import { MAX_STREAMS } from './wire/messages.js';
 export function migrate(pid: number, options: MigrateOptions): Operation<MigrateProgress, MigrateReport> {
   assertPid(pid);
   const to = parseAddress(options.to);
-  if (options.plaintext !== true && !staysHere(to))
-    throw new RangeError(
-      `Cannot migrate to ${options.to} in plaintext: it is another host. Pass plaintext: true (--plaintext) if the network is trusted`,
-    );
+  const security = sourceSecurity(options, to);
   const { streams = 1, maxIterations = 0, maxDowntimeMs = 1 } = options;
   assertWhole('streams', streams, { from: 1, to: MAX_STREAMS });
   assertWhole('maxIterations', maxIterations, { from: 0, to: MAX_ITERATIONS });
@@ -33,7 +31,7 @@ export function migrate(pid: number, options: MigrateOptions): Operation<Migrate
   return operation(options.signal, async (work) => {
     // Loaded when the first migration is asked for.
     const { runMigration } = await import('./source/migrating.js');
-    return runMigration({ pid, to, options }, work);
+    return runMigration({ pid, to, security, options }, work);
   });
 }
 

@@ -8,9 +8,10 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
 import { Reception } from './destination/reception.js';
-import { formatAddress, parseAddress, staysHere } from './wire/address.js';
+import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
 import { PROTOCOL_VERSION, type ToDestination } from './wire/messages.js';
+import { type DestinationSecurity, destinationSecurity } from './wire/security.js';
 
 export type { ReceiveOptions } from './destination/options.js';
 
@@ -23,6 +24,8 @@ export type Arrival =
 export interface Receiver extends AsyncDisposable {
   /** Where it listens, as migrate() wants it. */
   readonly address: string;
+  /** What the next source needs to be let in; another one after each migration. Absent with plaintext or certificates. */
+  readonly token: string | undefined;
   /** Each migration as it ends; ends with the receiver. */
   arrivals(): AsyncGenerator<Arrival>;
   /**
@@ -33,19 +36,11 @@ export interface Receiver extends AsyncDisposable {
 }
 
 /**
- * Listens for migrations. Rejects with IO when the address cannot be had; throws RangeError for an address that is none, and for one
- * that others can reach without `plaintext`.
+ * Listens for migrations. Rejects with IO when the address cannot be had; throws RangeError for an address that is none.
  */
 export async function receive(options: ReceiveOptions): Promise<Receiver> {
   const address = parseAddress(options.listen);
-  if (options.plaintext !== true && !staysHere(address)) throw open(options.listen);
-  return Receiving.open(options, address);
-}
-
-function open(where: string): RangeError {
-  return new RangeError(
-    `Cannot listen on ${where} in plaintext: others can reach it. Pass plaintext: true (--plaintext) if they are trusted`,
-  );
+  return Receiving.open(options, address, destinationSecurity(options, address));
 }
 
 class Receiving implements Receiver {
@@ -58,10 +53,10 @@ class Receiving implements Receiver {
   #wake: () => void = () => {};
   #root = '';
 
-  static async open(options: ReceiveOptions, where: Parameters<typeof listen>[0]): Promise<Receiver> {
+  static async open(options: ReceiveOptions, where: Address, security: DestinationSecurity): Promise<Receiver> {
     const receiving = new Receiving(options);
     receiving.#root = await makeRoot(options.directory);
-    receiving.#listener = await listen(where, (link) => receiving.#admit(link));
+    receiving.#listener = await listen(where, security, (link) => receiving.#admit(link));
     options.signal?.addEventListener('abort', () => receiving.#ending.abort(options.signal?.reason), { once: true });
     return receiving;
   }
@@ -72,6 +67,10 @@ class Receiving implements Receiver {
 
   get address(): string {
     return this.#listener === undefined ? '' : formatAddress(this.#listener.address);
+  }
+
+  get token(): string | undefined {
+    return this.#listener?.token;
   }
 
   async *arrivals(): AsyncGenerator<Arrival> {
@@ -104,6 +103,7 @@ class Receiving implements Receiver {
     const first = await link.channel.receive();
     switch (first?.message.type) {
       case 'hello':
+        if (!link.fresh) return link.channel.destroy();
         return this.#welcome(link, first.message);
       case 'ask':
         return this.#answer(link, first.message.id);

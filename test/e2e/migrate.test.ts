@@ -137,3 +137,18 @@ testWith([CRIU_42.here], 'a dry run predicts, and moves nothing', async () => {
   expect(target.alive()).toBe(true);
   await host.event('gone');
 });
+
+testWith([CRIU_42.here], 'over TCP it moves with a token, sealed, and without one not at all', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('memory', [control, '16', '2', '10'], { control });
+  const before = await target.ask('digest');
+  await using host = await startHost();
+  const { address, token = '' } = host;
+  expect(() => migrate(target.pid, { to: address, criu: CRIU_42.path })).toThrow(RangeError);
+  const bare = migrate(target.pid, { to: address, criu: CRIU_42.path, plaintext: true });
+  await expect(bare.done).rejects.toMatchObject({ code: 'PROTOCOL' });
+  const report = await migrate(target.pid, { to: address, criu: CRIU_42.path, token }).done;
+  expect(report.pid).toBe(target.pid);
+  expect(await target.ask('digest')).toEqual(before);
+});

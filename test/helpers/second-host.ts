@@ -32,22 +32,34 @@ export interface SecondHost extends AsyncDisposable {
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 export interface HostOptions extends Omit<ReceiveOptions, 'listen' | 'signal'> {
-  /** A path for its unix socket. */
-  readonly at: string;
+  /** A path for its unix socket. Without one it shares our network, and listens on loopback. */
+  readonly at?: string;
   /** Pairs of folders: in the host the second one is seen where the first one is here. */
   readonly binds?: readonly (readonly [string, string])[];
 }
 
 /** Starts it and waits until it listens. */
-export async function startHost({ at, binds = [], ...options }: HostOptions): Promise<SecondHost> {
+export async function startHost({ at, binds = [], ...options }: HostOptions = {}): Promise<SecondHost> {
   const mounts = binds.map(([at, from]) => `mount --bind ${from} ${at} && `).join('');
   const program = [process.execPath, '--import', here('./ts-hooks.mjs'), here('./receive-program.ts')];
   // CRIU looks around by connecting to itself.
   const script = `ip link set lo up && ${mounts}"$@" & child=$!; echo "{\\"event\\":\\"started\\",\\"pid\\":$child}"; wait $child; sleep 600`;
-  const given = JSON.stringify({ listen: `unix:${at}`, ...options });
+  const given = JSON.stringify({ listen: at === undefined ? '127.0.0.1:0' : `unix:${at}`, ...options });
   const child = spawn(
     'unshare',
-    ['--pid', '--net', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', script, 'sh', ...program, given],
+    [
+      '--pid',
+      ...(at === undefined ? [] : ['--net']),
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      ...program,
+      given,
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'], detached: true },
   );
   const events: HostEvent[] = [];

@@ -76,7 +76,12 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 
-const PLAINTEXT = own('plaintext', { text: 'Everything in plaintext, over a network that is trusted' });
+const SECURITY: readonly OwnOption[] = [
+  own('plaintext', { text: 'Everything in plaintext, over a network that is trusted' }),
+  own('tls-cert', { text: 'TLS with this certificate instead of a token', argument: 'required', value: 'FILE' }),
+  own('tls-key', { text: 'Its key', argument: 'required', value: 'FILE' }),
+  own('tls-cacert', { text: 'Who has signed the certificate of the peer', argument: 'required', value: 'FILE' }),
+];
 const number = (name: string, text: string): OwnOption => own(name, { text, argument: 'required', value: 'N' });
 
 const TREE = own('tree', {
@@ -140,7 +145,12 @@ export const OWN_COMMANDS = {
   migrate: [
     own('tree', { text: 'Move this tree', argument: 'required', value: 'PID', short: 't' }),
     own('to', { text: 'Where "frazil receive" listens', argument: 'required', value: 'HOST:PORT' }),
-    PLAINTEXT,
+    own('token', {
+      text: 'What the receiver has printed; default: FRAZIL_TOKEN',
+      argument: 'required',
+      value: 'TOKEN',
+    }),
+    ...SECURITY,
     own('dry-run', { text: 'Iterate and predict the downtime; the tree stays' }),
     number('streams', 'Page streams, 1 to 16; default 2'),
     number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
@@ -159,7 +169,7 @@ export const OWN_COMMANDS = {
   receive: [
     own('listen', { text: 'Where to wait; port 0 is any that is free', argument: 'required', value: 'HOST:PORT' }),
     own('once', { text: 'End with the first tree that arrives, or does not' }),
-    PLAINTEXT,
+    ...SECURITY,
     own('directory', {
       text: 'Where images lie while they are needed; default: memory',
       argument: 'required',

@@ -8,6 +8,7 @@ import { collect, ValueError } from '../parse/collect.js';
 import { lastValue, type Settings } from '../parse/settings.js';
 import { iterationLine, migratedLines, stateLine } from '../print/migration.js';
 import { UsageError } from '../usage-error.js';
+import { securityOf, tokenOf } from './security.js';
 import { settling } from './shared.js';
 
 export async function runMigrate({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
@@ -55,7 +56,8 @@ function wanted(settings: Settings): { readonly pid: number; readonly options: M
     options: {
       to,
       dump,
-      ...(settings.has('plaintext') ? { plaintext: true } : {}),
+      ...securityOf(settings),
+      ...tokenOf(settings),
       ...(settings.has('dry-run') ? { dryRun: true } : {}),
       ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
       ...numberOf(settings, 'streams', 'streams'),

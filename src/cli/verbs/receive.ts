@@ -1,36 +1,44 @@
 // receive: listens, and prints what arrives.
 
-import { type Arrival, receive } from '../../migrate/receive.js';
+import { type Arrival, type Receiver, receive } from '../../migrate/receive.js';
 import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { lastValue } from '../parse/settings.js';
 import { UsageError } from '../usage-error.js';
+import { securityOf } from './security.js';
 
 /** With --once 0 when the tree runs here, 1 when it does not; else until it is interrupted. */
 export async function runReceive({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
-  const { terminal, preferences, interruption } = context;
+  const { preferences, interruption } = context;
   if (operands.length > 0)
     throw new UsageError(`receive takes no operand, and was given "${operands.join(' ')}"`, 'receive');
   const where = lastValue(settings, 'listen');
   if (where === undefined) throw new UsageError('receive needs --listen HOST:PORT', 'receive');
   const directory = lastValue(settings, 'directory');
-  const { criu, json } = preferences;
+  const { criu } = preferences;
   await using receiver = await receive({
     listen: where,
-    ...(settings.has('plaintext') ? { plaintext: true } : {}),
+    ...securityOf(settings),
     ...(directory === undefined ? {} : { directory }),
     ...(criu === undefined ? {} : { criu }),
     signal: interruption.signal,
   }).catch((cause: unknown) => {
     throw cause instanceof RangeError ? new UsageError(cause.message, 'receive', { cause }) : cause;
   });
-  if (json) terminal.printJson({ event: 'listening', address: receiver.address });
-  else if (!preferences.quiet) terminal.say(`Listening on ${receiver.address}`);
+  sayWhere(receiver, context);
   for await (const arrival of receiver.arrivals()) {
     tell(arrival, context);
     if (settings.has('once')) return arrival.kind === 'running' ? EXIT.done : EXIT.failed;
+    sayWhere(receiver, context);
   }
   return interruption.signal.aborted ? EXIT.aborted : EXIT.done;
+}
+
+/** Each token is for one migration. */
+function sayWhere({ address, token }: Receiver, { terminal, preferences }: Context): void {
+  if (preferences.json) terminal.printJson({ event: 'listening', address, ...(token === undefined ? {} : { token }) });
+  else if (preferences.quiet && token === undefined) return;
+  else terminal.say(`Waiting: frazil migrate -t PID --to ${address}${token === undefined ? '' : ` --token ${token}`}`);
 }
 
 function tell(arrival: Arrival, { terminal, preferences }: Context): void {

@@ -1,14 +1,20 @@
 // What receive() takes, and what it tells.
 
 import type { RestoreOptions } from '../../options/types.js';
+import type { CertificateFiles } from '../wire/security.js';
 
 export interface ReceiveOptions {
   /** HOST:PORT, [IPV6]:PORT or unix:PATH. Port 0: any that is free. */
   readonly listen: string;
   /** Where images lie while they are needed; default: a folder in memory (/dev/shm). */
   readonly directory?: string;
-  /** Page streams and control in plaintext although the address can be reached from other machines. */
+  /**
+   * Everything in plaintext, and anybody who can connect can have a tree restored here. Default: TLS with a token that has to be carried
+   * to the source; on a unix socket plaintext, because only root can connect.
+   */
   readonly plaintext?: boolean;
+  /** TLS with certificates of your own, and sources that `ca` has signed, instead of a token. */
+  readonly certificates?: CertificateFiles;
   /** How trees are restored here, beside what the source says. */
   readonly restore?: RestoreOptions;
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */

@@ -31,6 +31,7 @@ export class Reception {
   #needs: RestoreNeeds | undefined;
   #tree: Tree | undefined;
   #failure: unknown;
+  #lost = false;
   #begun = 0;
   #queue: Promise<void> = Promise.resolve();
   #intake: Promise<void> = Promise.resolve();
@@ -73,13 +74,16 @@ export class Reception {
       this.#failure ??= error;
     }
     // One that was replaced has nothing more to say.
-    if (channel === this.#channel) await this.dispatch({ kind: 'lost' });
+    if (channel !== this.#channel) return;
+    this.#lost = true;
+    await this.dispatch({ kind: 'lost' });
   }
 
   /** The source has come back on another connection. */
   async ask(channel: DestinationChannel): Promise<void> {
     const old = this.#channel;
     this.#channel = channel;
+    this.#lost = false;
     old.destroy();
     await this.dispatch({ kind: 'ask' });
     await this.follow(channel);
@@ -132,7 +136,8 @@ export class Reception {
   }
 
   async #step(event: DestinationEvent): Promise<void> {
-    const { state, effects } = stepDestination(this.#state, event);
+    const before = this.#state;
+    const { state, effects } = stepDestination(before, event);
     this.#state = state;
     try {
       for (const effect of effects) await this.#perform(effect);
@@ -141,8 +146,11 @@ export class Reception {
       void this.abort(error);
     }
     if (state === 'gone' || state === 'running') this.#decide();
-    if (state === 'gone' || state === 'settled') this.#settle();
-    if (state === 'running' && event.kind === 'lost') this.#linger();
+    // A source that had been told "prepared", or has not been told "running", may come back to ask.
+    const asked = before === 'prepared' || state === 'running';
+    if (event.kind === 'lost' && asked) this.#linger();
+    else if (event.kind === 'resumed' && this.#lost) this.#linger();
+    else if (state === 'gone' || state === 'settled') this.#settle();
   }
 
   async #perform(effect: DestinationEffect): Promise<void> {

@@ -10,8 +10,11 @@ import type { Fence } from './fence.js';
 
 export interface CommitOptions {
   readonly id: string;
-  readonly channel: SourceChannel;
+  /** None: our word was given before, on a connection that is lost. */
+  readonly channel: SourceChannel | undefined;
   readonly fence: Fence;
+  /** Awaited before the fence is raised. */
+  readonly beforeFence?: () => Promise<void>;
   /** Another control stream to the same destination. Rejects when there is none to be had now. */
   readonly reconnect: () => Promise<SourceChannel>;
   readonly signal: AbortSignal;
@@ -39,8 +42,8 @@ export async function commit(options: CommitOptions): Promise<Outcome> {
 
 class Commit {
   readonly #options: CommitOptions;
-  #channel: SourceChannel;
-  #state: SourceState = 'frozen';
+  #channel: SourceChannel | undefined;
+  #state: SourceState;
   #failure: CheckpointError | undefined;
   #pid = 0;
   #prepared = 0;
@@ -49,6 +52,7 @@ class Commit {
   constructor(options: CommitOptions) {
     this.#options = options;
     this.#channel = options.channel;
+    this.#state = options.channel === undefined ? 'committing' : 'frozen';
   }
 
   async outcome(): Promise<Outcome> {
@@ -58,7 +62,7 @@ class Commit {
       this.#options.onState(state, effects.includes('connect'));
       for (const effect of effects) await this.#perform(effect);
     }
-    if (this.#state === 'done')
+    if (this.#state === 'done' && this.#channel !== undefined)
       return {
         kind: 'moved',
         pid: this.#pid,
@@ -77,7 +81,7 @@ class Commit {
 
   async #listen(): Promise<SourceEvent> {
     try {
-      const got = await this.#channel.receive();
+      const got = await this.#channel?.receive();
       if (got !== undefined) return this.#eventOf(got.message);
       this.#failure ??= gone('the connection to the destination was lost', undefined);
     } catch (error) {
@@ -121,13 +125,15 @@ class Commit {
   async #perform(effect: SourceEffect): Promise<void> {
     switch (effect) {
       case 'fence':
+        // First of all somebody who takes over, then the fence.
+        await this.#options.beforeFence?.();
         return this.#options.fence.raise();
       case 'send-go':
-        return this.#channel.send({ type: 'go' });
+        return this.#channel?.send({ type: 'go' });
       case 'send-abort':
-        return this.#channel.send({ type: 'abort' });
+        return this.#channel?.send({ type: 'abort' });
       case 'send-ask':
-        return this.#channel.send({ type: 'ask', id: this.#options.id });
+        return this.#channel?.send({ type: 'ask', id: this.#options.id });
       case 'connect':
         return this.#connect();
       default:
@@ -137,7 +143,7 @@ class Commit {
   }
 
   async #connect(): Promise<void> {
-    this.#channel.destroy();
+    this.#channel?.destroy();
     for (;;) {
       const channel = await this.#options.reconnect().catch(() => undefined);
       if (channel === undefined) {

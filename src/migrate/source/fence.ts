@@ -14,6 +14,7 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
 }
 
 export interface Fence {
+  readonly pids: readonly number[];
   readonly set: boolean;
   raise(): void;
   /** After CRIU has let go. */
@@ -26,6 +27,7 @@ export interface Fence {
 export function openFence(pids: readonly number[]): Fence {
   let set = false;
   return {
+    pids,
     get set() {
       return set;
     },

@@ -12,15 +12,18 @@ import { estimateTree, treeOf } from '../../pages/estimate.js';
 import type { Address } from '../wire/address.js';
 import { connectControl, connectPages, type Link, type SourceChannel } from '../wire/connect.js';
 import { PROTOCOL_VERSION, type RestoreNeeds } from '../wire/messages.js';
+import type { SourceSecurity } from '../wire/security.js';
 import { commit, type Outcome } from './commit.js';
 import { openFence } from './fence.js';
 import { type FinalDump, finalDump } from './final-dump.js';
+import { startGuardian } from './guarded.js';
 import { type Iterated, iterate, measure } from './iterate.js';
 import type { IterationReport, MigrateOptions, MigrateProgress, MigrateReport } from './options.js';
 
 export interface MigrationPlan {
   readonly pid: number;
   readonly to: Address;
+  readonly security: SourceSecurity;
   readonly options: MigrateOptions;
 }
 
@@ -41,7 +44,7 @@ interface Opened {
 
 export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgress>): Promise<MigrateReport> {
   const begun = performance.now();
-  const { pid, options, to } = plan;
+  const { pid, options, to, security } = plan;
   work.emit({ phase: 'connecting', elapsedMs: 0 });
   const criu = await locate({ criu: options.criu });
   const expected = await estimateTree(pid);
@@ -49,13 +52,13 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     throw new CheckpointError('NO_SUCH_PROCESS', `Cannot migrate process ${pid}: it does not exist`, { pid });
   await assertOutside(pid, 'migrate');
   const id = randomBytes(16).toString('hex');
-  const link = await connectControl({ to, signal: work.signal });
+  const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
   try {
     const session = await introduce({ plan, id, criu, link, bytes: expected.bytes, pids: expected.pids });
     // Side by side: they are accepted when all are there.
     const opening = Array.from({ length: streamsOf(options) }, (_, i) =>
-      connectPages({ to, signal: work.signal }, session, i),
+      connectPages({ to, security, signal: work.signal }, session, i),
     );
     for (const opened of await Promise.allSettled(opening))
       if (opened.status === 'fulfilled') streams.push(opened.value);
@@ -127,6 +130,7 @@ async function runFinal(run: Opened, iterations: readonly IterationReport[]): Pr
   const number = iterations.length;
   const fence = openFence(await treeOf(pid));
   let outcome: Outcome | undefined;
+  const guardian = startGuardian();
   await link.channel.send({ type: 'level', number });
   const dump = await finalDump({
     pid,
@@ -141,7 +145,8 @@ async function runFinal(run: Opened, iterations: readonly IterationReport[]): Pr
         id,
         channel: link.channel,
         fence,
-        reconnect: async () => (await connectControl({ to, signal: NEVER })).channel,
+        beforeFence: () => guardian.charge({ id, to, security: plan.security, pids: fence.pids }),
+        reconnect: async () => (await connectControl({ to, security: plan.security, signal: NEVER })).channel,
         signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
         onState: (state, waiting) => {
           const phase = waiting ? 'undecided' : state === 'committing' ? 'committing' : 'restoring';
@@ -151,16 +156,19 @@ async function runFinal(run: Opened, iterations: readonly IterationReport[]): Pr
       return outcome.kind === 'moved' ? 'kill' : 'resume';
     },
   }).catch(async (error: unknown) => {
+    guardian.release();
     await link.channel.send({ type: 'abort' });
     throw error;
   });
   if (outcome?.kind !== 'moved') {
     // CRIU has let the tasks go: now they may run.
     fence.lift();
+    guardian.release();
     throw outcome?.failure;
   }
   // A CRIU that died at the very end has let them go, too; they are stopped.
   if (!dump.killed) fence.kill();
+  guardian.release();
   await farewell(outcome.channel);
   const ms = outcome.at.running - dump.at.frozen;
   return { dump, outcome, report: measure({ number, ms, start, end: sender.counters() }, iterations.at(-1)) };

@@ -1,6 +1,7 @@
 // What migrate() takes, and what it tells.
 
 import type { DumpOptions } from '../../options/types.js';
+import type { CertificateFiles } from '../wire/security.js';
 
 /** How changed pages are found: by the kernel, or by comparing digests. */
 export type Tracking = 'soft-dirty' | 'digest';
@@ -8,7 +9,11 @@ export type Tracking = 'soft-dirty' | 'digest';
 export interface MigrateOptions {
   /** HOST:PORT, [IPV6]:PORT or unix:PATH of a receiver. */
   readonly to: string;
-  /** Everything in plaintext although the address is not on this machine. */
+  /** What the receiver has printed: who it is, and that we may. */
+  readonly token?: string;
+  /** TLS with certificates of your own instead of a token. */
+  readonly certificates?: CertificateFiles;
+  /** Everything in plaintext: the receiver must want it, too. */
   readonly plaintext?: boolean;
   /** Page streams, 1 to 16. Default: 2. */
   readonly streams?: number;

@@ -1,6 +1,6 @@
 // Where a migration goes to: HOST:PORT, [IPV6]:PORT, or unix:PATH.
 
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -27,18 +27,6 @@ export function formatAddress(address: Address): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
   return isIP(address.host) === 6 ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
-
-/** Whether what is said there stays on this machine: a unix socket, or a literal address of the loopback interface. */
-export function staysHere(address: Address): boolean {
-  if (address.kind === 'unix') return true;
-  const family = isIP(address.host);
-  if (family === 0) return address.host === 'localhost';
-  return LOOPBACK.check(address.host, family === 6 ? 'ipv6' : 'ipv4');
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
 
 function wrong(text: string): RangeError {
   return new RangeError(`Cannot use "${text}" as an address: HOST:PORT, [IPV6]:PORT or unix:PATH is expected`);

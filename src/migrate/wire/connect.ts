@@ -8,7 +8,9 @@ import { type Channel, openChannel } from './channel.js';
 import { parseToSource, type ToDestination, type ToSource } from './messages.js';
 import { ACCEPTED, CONTROL, pagesPreamble } from './preamble.js';
 import { readFirst } from './read-first.js';
+import type { SourceSecurity } from './security.js';
 import { takeConnection } from './socket-fd.js';
+import { pageKeyOf } from './token.js';
 
 export type SourceChannel = Channel<ToDestination, ToSource>;
 
@@ -20,14 +22,21 @@ export interface Link {
 
 export interface ConnectOptions {
   readonly to: Address;
+  readonly security: SourceSecurity;
   readonly signal: AbortSignal;
 }
 
-/** Rejects with IO, ABORTED, or PROTOCOL when the peer is not whom the token names. */
+/** Rejects with IO, ABORTED, or NOT_PERMITTED when the peer is not the one that the token names. */
 export async function connectControl(options: ConnectOptions): Promise<Link> {
   const socket = await dial(options);
-  socket.write(CONTROL);
-  return { channel: openChannel(socket, parseToSource), keyOf: () => undefined };
+  const { security, to } = options;
+  if (security.kind === 'plaintext') {
+    socket.write(CONTROL);
+    return { channel: openChannel(socket, parseToSource), keyOf: () => undefined };
+  }
+  const { secure } = await import('./tls-source.js');
+  const tls = await secure(socket, security, to.kind === 'tcp' ? to.host : 'localhost');
+  return { channel: openChannel(tls, parseToSource), keyOf: (stream) => pageKeyOf(tls, stream) };
 }
 
 /** Opens page stream number `stream`. The destination has said by its session that it waits for it. */

@@ -8,18 +8,25 @@ import { type Channel, openChannel } from './channel.js';
 import { parseToDestination, type ToDestination, type ToSource } from './messages.js';
 import { ACCEPTED, beginningOf, FIRST_BYTES, PAGES_BYTES, readPagesPreamble } from './preamble.js';
 import { readFirst } from './read-first.js';
+import type { DestinationSecurity } from './security.js';
 import { takeConnection } from './socket-fd.js';
+import { type Admitted, type Door, openDoor } from './tls-destination.js';
+import { pageKeyOf } from './token.js';
 
 export type DestinationChannel = Channel<ToSource, ToDestination>;
 
 export interface DestinationLink {
   readonly channel: DestinationChannel;
   keyOf(stream: number): Uint8Array | undefined;
+  /** False when all that it may do is to ask what became of a migration. */
+  readonly fresh: boolean;
 }
 
 export interface Listener extends AsyncDisposable {
   /** Where it really listens: port 0 has become one. */
   readonly address: Address;
+  /** What the next source needs, if it needs a token. */
+  readonly token: string | undefined;
   /**
    * The page streams of one migration, in order, when all of them are there. Rejects with ABORTED.
    */
@@ -29,18 +36,26 @@ export interface Listener extends AsyncDisposable {
 type Waiting = Map<string, (stream: number, socket: Socket) => boolean>;
 
 /** `onLink` gets each control stream. Rejects with IO when the address cannot be had. */
-export async function listen(address: Address, onLink: (link: DestinationLink) => void): Promise<Listener> {
+export async function listen(
+  address: Address,
+  security: DestinationSecurity,
+  onLink: (link: DestinationLink) => void,
+): Promise<Listener> {
+  const door = security.kind === 'plaintext' ? undefined : await openDoor(security);
   const waiting: Waiting = new Map();
   const open = new Set<Socket>();
   const server = createServer((socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket)).on('error', () => {});
     socket.setNoDelay(true);
-    void admit(socket, waiting, onLink).catch(() => socket.destroy());
+    void admit(socket, { waiting, door, onLink }).catch(() => socket.destroy());
   });
   await bound(server, address);
   return {
     address: whereOf(server, address),
+    get token() {
+      return door?.token;
+    },
     streams: (session, count, signal) => gather({ waiting, session, count, signal }),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -50,17 +65,34 @@ export async function listen(address: Address, onLink: (link: DestinationLink) =
   };
 }
 
-async function admit(socket: Socket, waiting: Waiting, onLink: (link: DestinationLink) => void): Promise<void> {
+interface Entrance {
+  readonly waiting: Waiting;
+  /** Without one everything is plaintext. */
+  readonly door: Door | undefined;
+  readonly onLink: (link: DestinationLink) => void;
+}
+
+async function admit(socket: Socket, { waiting, door, onLink }: Entrance): Promise<void> {
   const first = await readFirst(socket, FIRST_BYTES);
   if (first === undefined) return void socket.destroy();
   switch (beginningOf(first)) {
-    case 'control':
-      return onLink({ channel: openChannel(socket, parseToDestination), keyOf: () => undefined });
     case 'pages':
       return admitPages(socket, first, waiting);
+    case 'control':
+      if (door !== undefined) break;
+      return onLink({ channel: openChannel(socket, parseToDestination), keyOf: () => undefined, fresh: true });
+    case 'tls':
+      if (door === undefined) break;
+      return admitSecure(await door.admit(socket, first), onLink);
     default:
-      socket.destroy();
   }
+  socket.destroy();
+}
+
+function admitSecure(admitted: Admitted | undefined, onLink: Entrance['onLink']): void {
+  if (admitted === undefined) return;
+  const { tls, fresh } = admitted;
+  onLink({ channel: openChannel(tls, parseToDestination), keyOf: (stream) => pageKeyOf(tls, stream), fresh });
 }
 
 async function admitPages(socket: Socket, first: Buffer, waiting: Waiting): Promise<void> {

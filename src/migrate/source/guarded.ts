@@ -1,0 +1,58 @@
+// Starting the guardian (guardian.ts), and telling it.
+
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type Address, formatAddress, parseAddress } from '../wire/address.js';
+import { type SourceSecurity, sourceSecurity } from '../wire/security.js';
+import { formatToken } from '../wire/token.js';
+
+/** What a guardian has to know. */
+export interface Charge {
+  readonly id: string;
+  readonly to: Address;
+  readonly security: SourceSecurity;
+  readonly pids: readonly number[];
+}
+
+export interface Guardian {
+  /** From now on it takes over if we end. Resolves when the words are out of our hands. */
+  charge(charge: Charge): Promise<void>;
+  /** It is known where the tree lives: the guardian ends with us. */
+  release(): void;
+}
+
+export const DECIDED = 'decided';
+
+// src/ and dist/ lie equally deep; the program is JavaScript in any case.
+const PROGRAM = fileURLToPath(new URL('../../../dist/migrate/source/guardian.js', import.meta.url));
+
+/** Starts one in a session of its own, so that what ends us does not end it. */
+export function startGuardian(): Guardian {
+  const child = spawn(process.execPath, [PROGRAM], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  // Without one a tree whose source is killed stays stopped: worse, never wrong.
+  child.on('error', () => {});
+  child.stdin.on('error', () => {});
+  child.unref();
+  return {
+    charge: (charge) =>
+      new Promise((resolve) => {
+        child.stdin.write(`${formatCharge(charge)}\n`, () => resolve());
+      }),
+    release: () => void child.stdin.end(`${DECIDED}\n`),
+  };
+}
+
+/** On one line. The secret of a token passes a pipe, never a command line. */
+export function formatCharge({ id, to, security, pids }: Charge): string {
+  const token = security.kind === 'token' ? formatToken(security.token) : undefined;
+  const certificates = security.kind === 'certificates' ? security.files : undefined;
+  const plaintext = security.kind === 'plaintext';
+  return JSON.stringify({ id, to: formatAddress(to), pids, token, certificates, ...(plaintext ? { plaintext } : {}) });
+}
+
+/** Of what formatCharge() made. */
+export function parseCharge(line: string): Charge {
+  const { id, to: where, pids, ...wishes } = JSON.parse(line);
+  const to = parseAddress(where);
+  return { id, to, pids, security: sourceSecurity(wishes, to) };
+}

@@ -1,0 +1,58 @@
+// The program that takes over when a source is killed between its word and the answer (docs/adr/0010): its tree is stopped by the fence,
+// and only the destination knows whether it may run on. Started before the freeze, it reads what it needs from its standard input, which
+// ends with the source. Whoever kills this program, too, leaves the tree stopped.
+
+import { constants } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { pidfdOpen, sendSignal } from '../../addon/children.js';
+import type { Fd } from '../../addon/fd.js';
+import { connectControl } from '../wire/connect.js';
+import { commit } from './commit.js';
+import { type Charge, DECIDED, parseCharge } from './guarded.js';
+
+async function main(): Promise<void> {
+  const said = await text(process.stdin);
+  const [charge, decided] = said.split('\n');
+  // The source ended before it gave its word, or after it knew.
+  if (charge === undefined || charge === '' || decided === DECIDED) return;
+  await takeOver(parseCharge(charge));
+}
+
+async function takeOver({ id, to, security, pids }: Charge): Promise<void> {
+  // As handles: a task may end, and its pid be another's, before an answer comes.
+  const tasks = pids.flatMap(handleOf);
+  const never = new AbortController().signal;
+  const reconnect = async () => (await connectControl({ to, security, signal: never })).channel;
+  const outcome = await commit({
+    id,
+    channel: undefined,
+    fence: { pids, set: true, raise() {}, lift() {}, kill() {} },
+    reconnect,
+    signal: never,
+    onState: () => {},
+  });
+  const signal = outcome.kind === 'moved' ? constants.signals.SIGKILL : constants.signals.SIGCONT;
+  for (const task of tasks) signalTask(task, signal);
+  if (outcome.kind !== 'moved') return;
+  await outcome.channel.send({ type: 'done' });
+  outcome.channel.close();
+}
+
+function handleOf(pid: number): readonly Fd[] {
+  try {
+    return [pidfdOpen(pid)];
+  } catch {
+    // It has ended: nothing is to be done about it.
+    return [];
+  }
+}
+
+function signalTask(task: Fd, signal: number): void {
+  try {
+    sendSignal(task, signal);
+  } catch {
+    // It has ended meanwhile, which for a kill is what was wanted.
+  }
+}
+
+await main();

@@ -1,0 +1,6 @@
+// Migrates, in a process that a test can kill.
+
+import { migrate } from '../../src/migrate/migrate.js';
+
+const { pid, options } = JSON.parse(process.argv[2] ?? '{}');
+await migrate(pid, options).done;
