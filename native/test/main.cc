@@ -7,6 +7,9 @@ int main() {
   frazil::test_compress(tests);
   frazil::test_core(tests);
   frazil::test_crypto(tests);
+  frazil::test_lazy_fill(tests);
+  frazil::test_lazy_space(tests);
+  frazil::test_lazy_wire(tests);
   frazil::test_messages(tests);
   frazil::test_splice(tests);
   frazil::test_processes(tests);

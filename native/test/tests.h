@@ -62,6 +62,9 @@ class Tests {
 void test_compress(Tests& tests);
 void test_core(Tests& tests);
 void test_crypto(Tests& tests);
+void test_lazy_fill(Tests& tests);
+void test_lazy_space(Tests& tests);
+void test_lazy_wire(Tests& tests);
 void test_messages(Tests& tests);
 void test_splice(Tests& tests);
 void test_processes(Tests& tests);
