@@ -1,13 +1,16 @@
 // CRIU as our child, for --json: the same arguments, our terminal, the signals we get, its exit status.
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Located } from '../criu/locate.js';
 import type { Context } from './context.js';
 import { EXIT } from './exit-code.js';
-import { handedDump } from './handed-report.js';
-import type { CriuCommand } from './parse/command-line.js';
-import type { Settings } from './parse/settings.js';
+import { type HandedDump, type HandedRestore, handedDump, handedRestore } from './handed-report.js';
+import type { CriuCommand, CriuWord } from './parse/command-line.js';
+import { lastValue, type Settings } from './parse/settings.js';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** What a shell reports for a child that a signal ended. */
@@ -25,21 +28,51 @@ export async function runAsChild(
 ): Promise<number> {
   const { env, interruption, terminal } = context;
   const begun = performance.now();
-  const child = spawn(path, passOn, { stdio: stdio(fds), env });
+  await using pid = word === 'restore' ? await pidfileOf(settings) : undefined;
+  const child = spawn(path, [...(pid?.asked ?? []), ...passOn], { stdio: stdio(fds), env });
   const stop = forward(child, interruption);
   const exitCode = await ended(child);
   stop();
   const wallMs = Math.round(performance.now() - begun);
-  const dumped = (word === 'dump' || word === 'pre-dump') && exitCode === EXIT.done;
-  const figures = dumped ? { ...(await handedDump(settings)), wallMs } : {};
-  terminal.printJson({ ...figures, handedTo: path, arguments: passOn, exitCode });
+  const figures = exitCode === EXIT.done ? await figuresOf(word, settings, pid?.path) : undefined;
+  const took = figures === undefined ? {} : { ...figures, wallMs };
+  terminal.printJson({ ...took, handedTo: path, arguments: passOn, exitCode });
   return exitCode;
+}
+
+async function figuresOf(
+  word: CriuWord,
+  settings: Settings,
+  pidfile: string | undefined,
+): Promise<HandedDump | HandedRestore | undefined> {
+  if (word === 'dump' || word === 'pre-dump') return handedDump(settings);
+  return pidfile === undefined ? undefined : handedRestore(settings, pidfile);
+}
+
+interface Pidfile extends AsyncDisposable {
+  readonly path: string;
+  /** What to tell CRIU, when its caller has not. */
+  readonly asked: readonly string[];
+}
+
+// CRIU's only word about which pid it restored, beside its log.
+async function pidfileOf(settings: Settings): Promise<Pidfile> {
+  const given = lastValue(settings, 'pidfile');
+  if (given !== undefined) return { path: given, asked: [], async [Symbol.asyncDispose]() {} };
+  const directory = await mkdtemp(join(tmpdir(), 'frazil-pidfile-'));
+  const path = join(directory, 'pid');
+  return {
+    path,
+    asked: ['--pidfile', path],
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  };
 }
 
 // stdout is ours, so CRIU's answers are for people.
 function stdio(fds: readonly number[]): StdioOptions {
   const slots: (number | 'ignore')[] = [0, 2, 2];
-  for (const fd of fds) {
+  // One that is not open CRIU misses by itself.
+  for (const fd of fds.filter((one) => existsSync(`/proc/self/fd/${one}`))) {
     while (slots.length <= fd) slots.push('ignore');
     slots[fd] = fd;
   }

@@ -8,7 +8,7 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { softLimitOfParent } from './as-started.js';
 import type { Context } from './context.js';
 import type { CriuCommand } from './parse/command-line.js';
-import type { Settings } from './parse/settings.js';
+import { isOn, type Settings } from './parse/settings.js';
 import { UsageError } from './usage-error.js';
 
 const STANDARD_FDS = 3;
@@ -18,6 +18,11 @@ export async function handOver(command: CriuCommand, settings: Settings, context
   const { criu, json } = context.preferences;
   if (context.preferences.sync)
     throw new UsageError('--sync: CRIU itself does this command, and does not sync', command.word);
+  if (json && command.word === 'restore' && isOn(settings, 'restore-sibling'))
+    throw new UsageError(
+      "--json: with --restore-sibling CRIU takes Frazil's place, so that the tree is the caller's child, and prints no object. Use --pidfile",
+      command.word,
+    );
   const located = await locate({ criu, env: context.env });
   const fds = namedFds(command, settings);
   if (!json) return become(located, command.passOn, { fds, context });

@@ -1,6 +1,8 @@
-// What --json tells of a dump that CRIU did itself: CRIU's own figures, under the names that Frazil's report has.
+// What --json tells of a dump or restore that CRIU did itself: CRIU's own figures, under the names that Frazil's report has.
 
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { CheckpointError } from '../errors/checkpoint-error.js';
 import { readDumpStats } from '../images/stats.js';
 import { lastValue, type Settings } from './parse/settings.js';
 
@@ -21,9 +23,7 @@ export interface HandedDump {
 
 /** Of the dump that has just ended well. Throws IO or IMAGES_CORRUPT. */
 export async function handedDump(settings: Settings): Promise<HandedDump> {
-  const imagesDir = resolve(lastValue(settings, 'images-dir') ?? '.');
-  const given = lastValue(settings, 'work-dir');
-  const workDir = given === undefined ? imagesDir : resolve(given);
+  const { imagesDir, workDir } = handedPlace(settings);
   const stats = await readDumpStats(workDir);
   const pagesWritten = Number(stats.pages_written) + Number(stats.shpages_written ?? 0);
   return {
@@ -36,4 +36,31 @@ export async function handedDump(settings: Settings): Promise<HandedDump> {
     pagesWritten,
     zeroPages: 0,
   };
+}
+
+export interface HandedRestore {
+  readonly pid: number;
+  readonly imagesDir: string;
+}
+
+/** Of the restore that has just ended well, from the pidfile that CRIU wrote. Throws IO. */
+export async function handedRestore(settings: Settings, pidfile: string): Promise<HandedRestore> {
+  const { imagesDir, workDir } = handedPlace(settings);
+  const path = resolve(workDir, pidfile);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new CheckpointError(
+      'IO',
+      `Cannot tell the pid of the restored tree: ${path} cannot be read`,
+      { path },
+      { cause },
+    );
+  });
+  return { pid: Number(text), imagesDir };
+}
+
+/** Where CRIU reads the images, and where it stands. */
+export function handedPlace(settings: Settings): { readonly imagesDir: string; readonly workDir: string } {
+  const imagesDir = resolve(lastValue(settings, 'images-dir') ?? '.');
+  const given = lastValue(settings, 'work-dir');
+  return { imagesDir, workDir: given === undefined ? imagesDir : resolve(given) };
 }

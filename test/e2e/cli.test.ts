@@ -78,6 +78,46 @@ describe('--json', () => {
     });
   });
 
+  testWith(needs, 'a restore that CRIU does itself ends with an object that has its pid too', async () => {
+    await withLab(4, async ({ target, cwd, frazil }) => {
+      const { pid } = target;
+      const pids = target.tree();
+      await frazil('dump', '-t', String(pid), '-D', 'images');
+      await waitGone(pids);
+      const line = ['restore', '-d', '-D', 'images', '--action-script', '/bin/true', '--json'];
+      const found = join(cwd, 'images');
+      const restored = await frazil(...line);
+      expect(JSON.parse(restored.stdout)).toMatchObject({ pid, imagesDir: found, exitCode: 0 });
+      await target.ask('digest');
+      // In the way of itself: no pid, because none was restored.
+      const refused = await frazil(...line, '--pidfile', 'mine.pid');
+      expect(refused.status).toBe(1);
+      expect(JSON.parse(refused.stdout)).toEqual({
+        handedTo: CRIU_42.path,
+        arguments: [...line.slice(0, -1), '--pidfile', 'mine.pid'],
+        exitCode: 1,
+      });
+    });
+  });
+
+  testWith(needs, 'is refused where CRIU must have our pid, before anything is restored', async () => {
+    const { status, stdout } = await runProgram('frazil', ['restore', '-S', '-D', '/nonexistent', '--json']);
+    expect([status, JSON.parse(stdout).code]).toEqual([2, 'USAGE']);
+  });
+
+  testWith(needs, "a pidfile of the caller's is where CRIU puts it", async () => {
+    await withLab(4, async ({ target, cwd, frazil }) => {
+      const { pid } = target;
+      const pids = target.tree();
+      await frazil('dump', '-t', String(pid), '-D', 'images');
+      await waitGone(pids);
+      const line = ['restore', '-d', '-D', 'images', '-W', '.', '--close', '77', '--pidfile', 'mine.pid', '--json'];
+      expect(JSON.parse((await frazil(...line)).stdout)).toMatchObject({ pid, exitCode: 0 });
+      expect(readFileSync(join(cwd, 'mine.pid'), 'utf8').trim()).toBe(String(pid));
+      await target.ask('digest');
+    });
+  });
+
   testWith(needs, 'with --progress every line of stdout is an object, the last one the report', async () => {
     await withLab(64, async ({ target, frazil }) => {
       const { stdout } = await frazil('dump', '-R', '-t', String(target.pid), '-D', 'images', '--json', '--progress');
