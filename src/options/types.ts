@@ -102,6 +102,7 @@ interface Collecting {
   readonly irmapScanPath?: readonly string[];
   readonly freezeCgroup?: string;
   readonly timeoutSeconds?: number;
+  readonly lsmProfile?: string;
 }
 
 export interface DumpOptions extends BothWays, Collecting, TlsOptions {

@@ -49,10 +49,10 @@ export function collect<O extends Operation>(operation: O, settings: Settings): 
     if (SETTLED.has(setting.name)) continue;
     const spec = specs.find(({ flags }) => flags.includes(`--${setting.name}`));
     if (setting.name === 'veth-pair' && operation === 'restore') Object.assign(found, veths(found, setting));
-    else if (spec === undefined || setting.name.startsWith('tls')) idle.push(setting.written);
+    else if (spec === undefined || setting.name.startsWith('tls')) idle.push(unused(setting));
     else if (spec.isOption) Object.assign(found, optionOf(spec, setting, found));
     else if (USED.has(spec.name)) verb[spec.name] = readValue(spec, setting);
-    else if (setting.on) idle.push(setting.written);
+    else if (setting.on) idle.push(unused(setting));
   }
   const logPath = settings.get('log-file')?.values.at(-1);
   return {
@@ -61,6 +61,20 @@ export function collect<O extends Operation>(operation: O, settings: Settings): 
     ...(logPath === undefined ? {} : { logPath }),
     idle,
   };
+}
+
+const OTHERS = ['dump', 'preDump', 'restore', 'pageServer'] as const satisfies readonly Operation[];
+/** What CRIU reads with atoi() or not at all: there is no wrong value. */
+const ANYTHING_GOES = new Set(['timeout', 'ghost-limit', 'cgroup-root']);
+
+// CRIU looks at the value of every option before it does anything, also of one that the command has no use for. What is wrong there is
+// most likely meant for what the command does, and a dump kills.
+function unused(setting: Setting): string {
+  if (setting.name === 'veth-pair') veths({}, setting);
+  const specs = OTHERS.flatMap((operation) => flagsFor(operation));
+  const spec = specs.find(({ flags }) => flags.includes(`--${setting.name}`));
+  if (spec !== undefined && !ANYTHING_GOES.has(setting.name)) optionOf(spec, setting, {});
+  return setting.written;
 }
 
 function optionOf(spec: FlagSpec, setting: Setting, found: Record<string, unknown>): Record<string, unknown> {

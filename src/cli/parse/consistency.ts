@@ -8,6 +8,7 @@ export function inconsistency({ word, operands }: CriuCommand, settings: Setting
   const dumps = word === 'dump' || word === 'pre-dump';
   if (dumps && !settings.has('tree')) return `${word} needs the pid of the root of the tree: -t PID`;
   if (word === 'pre-dump' && isOn(settings, 'lazy-pages')) return 'pre-dump cannot be combined with --lazy-pages';
+  if (word !== 'restore' && isOn(settings, 'mntns-compat-mode')) return '--mntns-compat-mode is only valid on restore';
   if (isOn(settings, 'restore-sibling') && !isOn(settings, 'restore-detached'))
     return '--restore-sibling makes sense with --restore-detached only';
   if (isOn(settings, 'exec-cmd') && isOn(settings, 'restore-detached'))

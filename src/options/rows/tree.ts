@@ -220,7 +220,8 @@ export const TREE = {
     type: text('TYPE:NAME'),
     default: 'the one in the images',
     text: 'LSM profile of the restored tasks: apparmor:NAME or selinux:LABEL',
-    operations: ['restore'],
+    operations: ['dump', 'preDump', 'restore'],
+    quirk: 'on a dump CRIU only looks whether the host has that LSM, and refuses when not',
   }),
   lsmMountContext: rpc('lsm_mount_context', {
     flags: ['--lsm-mount-context'],
