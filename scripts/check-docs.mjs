@@ -71,7 +71,9 @@ function examplesThatDoNotCompile() {
   const folder = mkdtempSync(join(ROOT, 'test/.docs-'));
   try {
     for (const [index, { page, text }] of examples.entries()) {
-      const body = text.replaceAll("from 'frazil'", "from '../../src/index.js'");
+      const body = text
+        .replaceAll("from 'frazil'", "from '../../src/index.js'")
+        .replaceAll("from 'frazil/images'", "from '../../src/images.js'");
       writeFileSync(join(folder, `example-${index}.ts`), `// ${page}\n${body}\nexport {};\n`);
     }
     const config = { extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] };

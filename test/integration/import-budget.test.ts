@@ -84,6 +84,14 @@ describe('what is loaded', () => {
     expect(ours.length).toBeLessThanOrEqual(36);
   });
 
+  it("by import 'frazil/images': codec, schemas and explorers, no addon, no verb, no dependency before the first image", async () => {
+    const { ours, others } = await loadedBy(...entry('images.js'));
+    expect(ours).toContain('images/codec/decode.js');
+    expect(ours.filter((name) => /^(addon|rpc|criu|pages|cli)\//.test(name))).toEqual([]);
+    expect(others).toEqual([]);
+    expect(ours.length).toBeLessThanOrEqual(48);
+  });
+
   it.each([
     ['--version', 22],
     ['dump --help', 32],

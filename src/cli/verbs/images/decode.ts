@@ -1,5 +1,6 @@
 // images decode and show: an image file as the JSON of crit.
 
+import { CheckpointError } from '../../../errors/checkpoint-error.js';
 import { imageText } from '../../../images/crit/image-text.js';
 import { printPagemapFile } from '../../../images/crit/print-pagemap.js';
 import type { ShowOptions } from '../../../images/crit/to-json.js';
@@ -54,5 +55,9 @@ async function printedDirectly(
   options: { readonly form: 'plain' | 'pretty'; readonly signal: AbortSignal },
 ): Promise<boolean> {
   if (from === undefined || from === '-' || fd === undefined) return false;
-  return printPagemapFile(from, fd, options);
+  return printPagemapFile(from, fd, options).catch((error: unknown) => {
+    // Slower, and the same text.
+    if (CheckpointError.is(error, 'ADDON_MISSING')) return false;
+    throw error;
+  });
 }
