@@ -6,34 +6,42 @@ import { entryPieces, entryRow, headerBytes } from '../codec/encode.js';
 import { type ImageName, isImageName } from '../codec/types.js';
 import { extraFromJson } from './extra-from-json.js';
 import type { Json } from './json.js';
-import { NotJson, parseJson } from './parse-json.js';
+import { NotJson, parseWithList } from './parse-json.js';
 import { messageFromJson, objectAt } from './values.js';
 
 /** The bytes of the image file that `json` describes, in pieces. Throws IMAGES_CORRUPT, where `path` names the JSON. */
 export function* encodedJson(json: Buffer, path: string): Generator<Uint8Array> {
   try {
-    const { name, entries } = imageIn(parseJson(json));
+    const { name, entries } = imageIn(json);
     yield headerBytes(name);
-    for (const [index, entry] of entries.entries()) yield* entryPieces(name, entryFromJson(name, index, entry), index);
+    let index = 0;
+    for (const entry of entries) {
+      yield* entryPieces(name, entryFromJson(name, index, entry), index);
+      index += 1;
+    }
   } catch (cause) {
     throw refused(cause, path);
   }
 }
 
-function imageIn(json: Json): { readonly name: ImageName; readonly entries: readonly Json[] } {
-  const { magic, entries } = objectAt(json, 'the image');
+// Entry by entry: a million of them as objects take 700 MB.
+function imageIn(json: Buffer): { readonly name: ImageName; readonly entries: Iterable<Json> } {
+  const found = parseWithList(json, 'entries');
+  const { magic } = 'members' in found ? found.members : objectAt(found.value, 'the image');
   if (typeof magic !== 'string' || !isImageName(magic))
     throw new TypeError(`magic: ${magic === undefined ? 'there is none' : `no image is called ${String(magic)}`}`);
-  if (!Array.isArray(entries)) throw new TypeError('entries: a list is expected');
-  return { name: magic, entries };
+  if (!('list' in found) || found.list === undefined) throw new TypeError('entries: a list is expected');
+  return { name: magic, entries: found.list.items };
 }
 
 /** The entry at `index` of an image. Throws TypeError that names the place for JSON that is not one. */
 export function entryFromJson(name: ImageName, index: number, json: Json): ImageEntry {
   const { kind, extra: extraName } = entryRow(name, index);
-  const { extra, ...fields } = objectAt(json, `entries[${index}]`);
+  const object = objectAt(json, `entries[${index}]`);
+  if (!Object.hasOwn(object, 'extra'))
+    return { kind, message: messageFromJson(kind, object, `entries[${index}]`) } as unknown as ImageEntry;
+  const { extra = null, ...fields } = object;
   const message = messageFromJson(kind, fields, `entries[${index}]`);
-  if (extra === undefined) return { kind, message } as unknown as ImageEntry;
   if (extraName === undefined) throw new TypeError(`entries[${index}].extra: nothing follows a ${kind}`);
   return { kind, message, extra: extraFromJson(extraName, extra, `entries[${index}].extra`) } as unknown as ImageEntry;
 }

@@ -2,7 +2,7 @@
 // what was written is newer than the oldest that Frazil runs on. From bytes, because the JSON of a large image is longer than the
 // longest string of V8.
 
-import type { Json } from './json.js';
+import type { Json, JsonObject } from './json.js';
 
 export class NotJson extends Error {
   override readonly name = 'NotJson';
@@ -17,6 +17,39 @@ export function parseJson(bytes: Buffer): Json {
   const value = parser.value(0);
   parser.end();
   return value;
+}
+
+/** A list that is read when it is iterated, each time anew. */
+export interface LazyList {
+  readonly items: Iterable<Json>;
+}
+
+/**
+ * The members of an object of which one, `listed`, is a list too long to hold: undefined when that member is not there. Its items are
+ * parsed one by one, and NotJson for what is wrong in them comes then. Throws NotJson.
+ */
+export function parseWithList(
+  bytes: Buffer,
+  listed: string,
+): { readonly members: JsonObject; readonly list?: LazyList } | { readonly value: Json } {
+  const parser = new Parser(bytes);
+  if (!parser.at(OPEN)) return { value: parseJson(bytes) };
+  const members: Record<string, Json> = {};
+  let from: number | undefined;
+  parser.members((key) => {
+    if (key === listed && parser.at(CODES.openList)) {
+      from = parser.offset;
+      parser.skip();
+    } else {
+      put(members, key, parser.value(1));
+    }
+  });
+  parser.end();
+  return from === undefined ? { members } : { members, list: { items: itemsFrom(bytes, from) } };
+}
+
+function itemsFrom(bytes: Buffer, from: number): Iterable<Json> {
+  return { [Symbol.iterator]: () => new Parser(bytes, from).items() };
 }
 
 const CODES = { quote: 0x22, comma: 0x2c, colon: 0x3a, backslash: 0x5c, openList: 0x5b, closeList: 0x5d };
@@ -37,8 +70,18 @@ class Parser {
   readonly #bytes: Buffer;
   #at = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, from = 0) {
     this.#bytes = bytes;
+    this.#at = from;
+  }
+
+  get offset(): number {
+    return this.#at;
+  }
+
+  /** Whether a value that begins so comes next. */
+  at(code: number): boolean {
+    return this.#peek() === code;
   }
 
   value(depth: number): Json {
@@ -55,18 +98,32 @@ class Parser {
   }
 
   #object(depth: number): Json {
-    // No prototype, so that no key means more than itself.
-    const object: Record<string, Json> = Object.create(null);
+    const object: Record<string, Json> = {};
+    this.members((key) => put(object, key, this.value(depth + 1)));
+    return object;
+  }
+
+  /** Of the object that comes next. `read` takes the value. */
+  members(read: (key: string) => void): void {
     this.#at += 1;
-    if (this.#take(CLOSE)) return object;
+    if (this.#take(CLOSE)) return;
     do {
       if (this.#peek() !== CODES.quote) throw this.#wrong('a key is expected');
       const key = this.#string();
       if (!this.#take(CODES.colon)) throw this.#wrong('":" is expected');
-      object[key] = this.value(depth + 1);
+      this.#peek();
+      read(key);
     } while (this.#take(CODES.comma));
     if (!this.#take(CLOSE)) throw this.#wrong('"," or "}" is expected');
-    return object;
+  }
+
+  /** Of the list that comes next, which is a member of the outermost object. */
+  *items(): Generator<Json> {
+    this.#at += 1;
+    if (this.#take(CODES.closeList)) return;
+    do yield this.value(2);
+    while (this.#take(CODES.comma));
+    if (!this.#take(CODES.closeList)) throw this.#wrong('"," or "]" is expected');
   }
 
   #list(depth: number): Json {
@@ -77,6 +134,23 @@ class Parser {
     while (this.#take(CODES.comma));
     if (!this.#take(CODES.closeList)) throw this.#wrong('"," or "]" is expected');
     return list;
+  }
+
+  /** Goes past the list that comes next, looking only at brackets and strings. */
+  skip(): void {
+    const bytes = this.#bytes;
+    let depth = 0;
+    let quoted = false;
+    for (; this.#at < bytes.length; this.#at += 1) {
+      const code = bytes[this.#at];
+      if (code === CODES.quote) quoted = !quoted;
+      else if (quoted) this.#at += code === CODES.backslash ? 1 : 0;
+      else if (code === CODES.openList) depth += 1;
+      else if (code === CODES.closeList) depth -= 1;
+      if (depth === 0) break;
+    }
+    if (depth > 0) throw this.#wrong('a list has no end');
+    this.#at += 1;
   }
 
   #string(): string {
@@ -133,6 +207,12 @@ class Parser {
   #wrong(why: string): NotJson {
     return new NotJson(`${why} (byte ${this.#at})`);
   }
+}
+
+// An object without a prototype would need no care for this one key, and takes five times as long to fill.
+function put(object: Record<string, Json>, key: string, value: Json): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function wholeNumber(word: string): number | bigint {

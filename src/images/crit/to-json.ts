@@ -25,10 +25,15 @@ export const UNKNOWN_KEY = 'unknown_fields';
 
 export type Message = Readonly<Record<string | symbol, unknown>>;
 
+/** Of the layout of all images; 1 is CRIU before 2.0 (criu/include/magic.h). */
+const KNOWN_VERSION = 2;
+
 /** One entry of an image. */
 export function entryJson(entry: ImageEntry, { form, payload, onNewer }: ShowOptions): JsonObject {
   const message = entry.message as unknown as Message;
   const json = messageJson(entry.kind, message, { pretty: form === 'pretty', hex: false, onNewer });
+  if (entry.kind === 'inventory_entry' && entry.message.img_version > KNOWN_VERSION)
+    onNewer?.(`inventory_entry: img_version ${entry.message.img_version}`);
   if (payload === 'sized') return { ...json, ...payloadNote(entry) };
   return entry.extra === undefined ? json : { ...json, extra: extraJson(entry.extra) };
 }

@@ -14,8 +14,9 @@ import { deviceValue, FLAGS, flagsValue, integerValue, WORDS } from './words.js'
 export function messageFromJson(kind: EntryKind, json: JsonObject, place: string): object {
   const message: Record<string | symbol, unknown> = {};
   const fields = entryFields(kind);
-  const foreign = Object.keys(json).find((key) => key !== UNKNOWN_KEY && !fields.some((field) => field.name === key));
-  if (foreign !== undefined) throw new TypeError(`${place}.${foreign}: ${kind} has no such field`);
+  const known = namesOf(fields);
+  for (const key in json)
+    if (!known.has(key) && key !== UNKNOWN_KEY) throw new TypeError(`${place}.${key}: ${kind} has no such field`);
   for (const field of fields) {
     const value = json[field.name];
     if (value !== undefined) message[field.name] = fieldValue(field, value, `${place}.${field.name}`);
@@ -23,6 +24,14 @@ export function messageFromJson(kind: EntryKind, json: JsonObject, place: string
   const unknown = json[UNKNOWN_KEY];
   if (unknown !== undefined) message[UNKNOWN_FIELDS] = bytesAt(unknown, base64Bytes, `${place}.${UNKNOWN_KEY}`);
   return message;
+}
+
+const names = new WeakMap<readonly FieldPlan[], ReadonlySet<string>>();
+
+function namesOf(fields: readonly FieldPlan[]): ReadonlySet<string> {
+  const known = names.get(fields) ?? new Set(fields.map(({ name }) => name));
+  names.set(fields, known);
+  return known;
 }
 
 function fieldValue(field: FieldPlan, json: Json, place: string): unknown {

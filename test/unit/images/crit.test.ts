@@ -88,6 +88,11 @@ describe('an image as JSON and back', () => {
     expect(encoded(text)).toEqual(bytes);
   });
 
+  it('names a layout that is newer', async () => {
+    const bytes = encoded('{"entries":[{"img_version":3}],"magic":"INVENTORY"}');
+    expect(await textOf(bytes, 'plain')).toContain('"img_version": 3}]} (inventory_entry: img_version 3)');
+  });
+
   it('keeps an enum value without a name', async () => {
     const bytes = encoded('{"magic":"REMAP_FPATH","entries":[{"orig_id":1,"remap_id":2,"remap_type":77}]}');
     expect(await textOf(bytes, 'plain')).toContain('"remap_type": 77}]} (remap_type: value 77)');
@@ -103,6 +108,11 @@ describe('encodedJson() refuses', () => {
     ['an image without a type', '{"entries":[]}', 'magic: there is none'],
     ['a type that is none', '{"magic":"CORES","entries":[]}', 'magic: no image is called CORES'],
     ['no entries', '{"magic":"CORE"}', 'entries: a list is expected'],
+    ['entries that are no list', '{"magic":"CORE","entries":{}}', 'entries: a list is expected'],
+    ['entries that have no end', '{"magic":"IDS","entries":[{"]"', 'a list has no end'],
+    ['brackets that do not match', '{"magic":"IDS","entries":[{]}', 'a key is expected'],
+    ['entries without a comma', '{"magic":"IDS","entries":[{} {}]}', 'no vm_id'],
+    ['something behind it', '{"magic":"IDS","entries":[]} x', 'something follows it'],
     [
       'a key that is no field',
       inventory('"img_verison":1'),
