@@ -7,6 +7,7 @@ import type { Tree } from '../criu/tree.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
+import { preflight } from './destination/preflight.js';
 import { Reception } from './destination/reception.js';
 import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
@@ -121,8 +122,10 @@ class Receiving implements Receiver {
 
   async #welcome({ channel, keyOf }: DestinationLink, hello: Extract<ToDestination, { type: 'hello' }>): Promise<void> {
     const refusal = this.#refusalOf(hello);
-    if (refusal !== undefined) {
-      await channel.send({ type: 'gone', code: 'PROTOCOL', message: refusal });
+    const mismatch = refusal ?? (await preflight(hello));
+    if (mismatch !== undefined) {
+      const code = refusal === undefined ? 'RESTORE_REFUSED' : 'PROTOCOL';
+      await channel.send({ type: 'gone', code, message: mismatch });
       return channel.close();
     }
     const session = randomBytes(16).toString('hex');
@@ -146,6 +149,8 @@ class Receiving implements Receiver {
       record: async () => {},
     });
     this.#receptions.set(hello.id, reception);
+    // Loaded while the tree still runs, not while it stands still.
+    await import('../criu/restoring.js');
     await channel.send({ type: 'streams' });
     void reception.follow(channel);
     await reception.decided;

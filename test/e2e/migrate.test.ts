@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { migrate } from '../../src/migrate/migrate.js';
+import { receive } from '../../src/migrate/receive.js';
 import type { MigrateOptions } from '../../src/migrate/source/options.js';
 import { ask } from '../helpers/ask.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
@@ -151,4 +152,17 @@ testWith([CRIU_42.here], 'over TCP it moves with a token, sealed, and without on
   const report = await migrate(target.pid, { to: address, criu: CRIU_42.path, token }).done;
   expect(report.pid).toBe(target.pid);
   expect(await target.ask('digest')).toEqual(before);
+});
+
+testWith([CRIU_42.here], 'a host where a pid is taken says so before anything is sent', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('memory', [control, '8', '2', '10'], { control });
+  await using here = await receive({ listen: `unix:${join(dir.path, 'here')}` });
+  const run = migrate(target.pid, { to: here.address, criu: CRIU_42.path });
+  await expect(run.done).rejects.toMatchObject({
+    code: 'RESTORE_REFUSED',
+    message: expect.stringContaining(`pid ${target.pid} is in use here`),
+  });
+  expect(await target.ask('threads')).toEqual({ threads: 2, alive: 2 });
 });

@@ -1,6 +1,7 @@
 // A migration at its source, from the first connection to the word that the tree runs elsewhere.
 
 import { randomBytes } from 'node:crypto';
+import { readlink } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import type { Fd } from '../../addon/fd.js';
 import { openPageSender, type PageSender } from '../../addon/page-streams.js';
@@ -200,7 +201,8 @@ async function introduce({ plan, id, criu, link, bytes, pids }: Introduction): P
     version: PROTOCOL_VERSION,
     id,
     pid: plan.pid,
-    tasks: pids,
+    tasks: (await sharesOurPids(plan.pid)) ? pids : [],
+    bytes,
     maxBytes: Math.max(MIN_BYTES, bytes) * MAX_GROWTH,
     streams: streamsOf(plan.options),
     kernel: release(),
@@ -211,6 +213,12 @@ async function introduce({ plan, id, criu, link, bytes, pids }: Introduction): P
   return session;
 }
 
+// A tree in a pid namespace of its own brings it along: its pids are free there.
+async function sharesOurPids(pid: number): Promise<boolean> {
+  const [ours, theirs] = await Promise.all(['self', pid].map((who) => readlink(`/proc/${who}/ns/pid`).catch(() => '')));
+  return ours !== '' && ours === theirs;
+}
+
 type Heard = NonNullable<Awaited<ReturnType<SourceChannel['receive']>>>['message'];
 
 async function expectMessage<T extends Heard['type']>(
@@ -219,13 +227,18 @@ async function expectMessage<T extends Heard['type']>(
 ): Promise<Extract<Heard, { type: T }>> {
   const got = await channel.receive();
   if (got?.message.type === type) return got.message as Extract<Heard, { type: T }>;
-  if (got?.message.type === 'gone')
-    throw new CheckpointError('PROTOCOL', `Cannot migrate: the destination refused: ${got.message.message}`, {});
+  if (got?.message.type === 'gone') throw refusal(got.message);
   const received = got?.message.type ?? 'the end of the connection';
   throw new CheckpointError('PROTOCOL', `Cannot migrate: ${received} came, where "${type}" was expected`, {
     received,
     expected: type,
   });
+}
+
+function refusal({ code, message }: Extract<Heard, { type: 'gone' }>): CheckpointError {
+  const text = `Cannot migrate: the destination refused: ${message}. The tree runs on here`;
+  if (code === 'RESTORE_REFUSED') return new CheckpointError(code, text, { causes: [], logExcerpt: [] });
+  return new CheckpointError('PROTOCOL', text, {});
 }
 
 function streamsOf({ streams }: MigrateOptions): number {

@@ -16,13 +16,17 @@ export interface RestoreNeeds {
 }
 
 export type ToDestination =
-  /** `id` names the migration for good; `maxBytes` bounds all pages that will come. */
+  /**
+   * `id` names the migration for good; `maxBytes` bounds all pages that will come, `bytes` is the estimate of the tree. `tasks` are pids that
+   * have to be free.
+   */
   | {
       readonly type: 'hello';
       readonly version: number;
       readonly id: string;
       readonly pid: number;
       readonly tasks: readonly number[];
+      readonly bytes: number;
       readonly maxBytes: number;
       readonly streams: number;
       readonly kernel: string;
@@ -61,6 +65,7 @@ export function parseToDestination(value: unknown): ToDestination {
         id: hex(f, 'id'),
         pid: whole(f, 'pid', PID_MAX),
         tasks: pids(f, 'tasks'),
+        bytes: whole(f, 'bytes', Number.MAX_SAFE_INTEGER),
         maxBytes: whole(f, 'maxBytes', Number.MAX_SAFE_INTEGER),
         streams: whole(f, 'streams', MAX_STREAMS),
         kernel: text(f, 'kernel'),
