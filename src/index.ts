@@ -16,7 +16,15 @@ export type { AskOptions, CheckCall, CpuinfoCall, Features, Version } from './cr
 export type { DoctorOptions, DoctorReport } from './criu/doctor/doctor.js';
 export { type CaptureReport, type CheckpointCall, type CheckpointReport, type DumpCall, dump } from './criu/dump.js';
 export type { LogExplanation } from './criu/explain.js';
-export { dedup, diffMemory, type ImagesProgress, searchMemory, squash, verifyChain } from './criu/image-verbs.js';
+export {
+  dedup,
+  diffMemory,
+  type ImagesProgress,
+  rewrite,
+  searchMemory,
+  squash,
+  verifyChain,
+} from './criu/image-verbs.js';
 export { check, cpuinfoCheck, cpuinfoDump, doctor, explainPath, features, pageServer, version } from './criu/lazily.js';
 export { type Located, locate } from './criu/locate.js';
 export type { Operation } from './criu/operation.js';
@@ -40,6 +48,9 @@ export type { Diagnosis } from './errors/diagnosis.js';
 export { type Explanation, explain } from './errors/explain.js';
 export type { DedupReport } from './images/dedup.js';
 export type { Change, DiffOptions, DiffReport, DiffRun, ImageDiff } from './images/diff.js';
+export type { Change as RewriteChange } from './images/rewrite/draft.js';
+export type { RewriteOptions, RewriteReport } from './images/rewrite/rewrite.js';
+export type { PathRule, RewriteRules, SocketEnd, SocketRule } from './images/rewrite/rules.js';
 export type { MemoryMatch, SearchOptions, SearchReport } from './images/search.js';
 export type { SquashOptions, SquashReport } from './images/squash.js';
 export type { ChainProblem, ChainReport, VerifyChainOptions } from './images/verify-chain.js';

@@ -19,6 +19,7 @@ void define_transfer(Napi::Env env, Napi::Object exports);
 void define_verify(Napi::Env env, Napi::Object exports);
 void define_chain(Napi::Env env, Napi::Object exports);
 void define_memory(Napi::Env env, Napi::Object exports);
+void define_overlay(Napi::Env env, Napi::Object exports);
 void define_beneath(Napi::Env env, Napi::Object exports);
 void define_streams(Napi::Env env, Napi::Object exports);
 // Only with FRAZIL_TESTS: native/test/count_job.cc.

@@ -6,6 +6,7 @@
 #include "page/chain_check.h"
 #include "page/image_file.h"
 #include "page/levels.h"
+#include "page/overlay.h"
 #include "page/squash.h"
 #include "sys/full_io.h"
 #include "test/chain_model.h"
@@ -15,6 +16,12 @@ namespace frazil::page {
 namespace {
 
 const std::string kName = "pagemap-1.img";
+
+// By hand over the model.
+void patch(std::map<uint64_t, Bytes>& memory, uint64_t vaddr, const std::string& bytes) {
+  for (size_t i = 0; i < bytes.size(); ++i)
+    memory.at((vaddr + i) / kPageSize)[(vaddr + i) % kPageSize] = static_cast<std::byte>(bytes[i]);
+}
 
 Cancel never() { return Cancel::open().value(); }
 
@@ -208,6 +215,38 @@ void test_squash(Tests& tests) {
   });
 }
 
+void test_overlay(Tests& tests) {
+  tests.run("random chains: overlay_images() changes the bytes that it is told to, and no other", [&] {
+    std::mt19937 random(31);
+    for (int i = 0; i < 40; ++i) {
+      const TempDir temp;
+      RandomChain made = random_chain(temp, random);
+      // Stretches of two pages that are both stored, each patched over their border.
+      OverlayImage image{kName, {}};
+      uint64_t next = 0;
+      for (const auto& [page, bytes] : made.memory) {
+        if (page < next || !made.memory.contains(page + 1) || random() % 4 != 0) continue;
+        const std::string fresh(1 + random() % 300, static_cast<char>(random()));
+        image.patches.push_back({page * kPageSize + kPageSize - 1 - random() % 200, fresh});
+        next = page + 2;
+      }
+      const UniqueFd to = temp.folder("over");
+      tests.expect(::symlinkat(("../l" + std::to_string(made.chain.depth() - 1)).c_str(), to.get(), "parent") == 0);
+      tests.expect(!overlay_images(made.chain.levels(), {image}, to.get()));
+      for (const Patch& one : image.patches) patch(made.memory, one.vaddr, one.bytes);
+      tests.expect(memory_of(tests, open_levels(duplicate(to.get())).value()) == made.memory);
+      tests.expect(read_file(to.get(), "pages-1.img").size() <= image.patches.size() * 2 * kPageSize);
+    }
+  });
+  tests.run("overlay_images() names the address of a patch outside what is stored", [&] {
+    const TempDir temp;
+    const ModelChain chain = two_levels(temp, {}, {});
+    const UniqueFd to = temp.folder("over");
+    const auto fault = overlay_images(chain.levels(), {{kName, {{14 * kPageSize - 1, "ab"}}}}, to.get());
+    tests.expect(fault && fault->error.number == EFAULT && fault->vaddr == 14 * kPageSize && fault->name == kName);
+  });
+}
+
 }  // namespace
 }  // namespace frazil::page
 
@@ -216,4 +255,5 @@ void frazil::test_image_chain(Tests& tests) {
   page::test_holes(tests);
   page::test_files(tests);
   page::test_squash(tests);
+  page::test_overlay(tests);
 }

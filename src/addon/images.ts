@@ -8,13 +8,22 @@ import type {
   ChainOutcome,
   DiffCounters,
   ImageFault,
+  MemoryPatch,
   NativeMatch,
   NativeSearchOptions,
   SearchCounters,
   SquashCounters,
 } from './native.js';
 
-export type { ChainOutcome, DiffCounters, ImageFault, NativeMatch, SearchCounters, SquashCounters } from './native.js';
+export type {
+  ChainOutcome,
+  DiffCounters,
+  ImageFault,
+  MemoryPatch,
+  NativeMatch,
+  SearchCounters,
+  SquashCounters,
+} from './native.js';
 
 /** Prints the pagemap `image` as crit does, into `out`. A fault leaves the text cut off after `bytes`. */
 export function printPagemap(
@@ -32,6 +41,24 @@ export function checkChain(
   { limit, ...options }: JobOptions & { readonly limit: number },
 ): Job<ChainOutcome & { readonly faults: readonly ImageFault[] }> {
   return runJob('verify the chain', options, () => native().verifyChain(directory, names, limit));
+}
+
+/** Bytes of the memory of one pagemap, at most 16 MiB. */
+export function readMemory(
+  directory: Fd,
+  { name, vaddr, bytes }: { readonly name: string; readonly vaddr: bigint; readonly bytes: number },
+  options: JobOptions = {},
+): Job<{ readonly fault?: ImageFault; readonly bytes?: Uint8Array }> {
+  return runJob('read the memory', options, () => native().readMemory({ directory, name, vaddr, bytes }));
+}
+
+/** Writes a level above `directory` that differs in the patches alone into `to`. */
+export function overlayImages(
+  directory: Fd,
+  images: readonly { readonly name: string; readonly patches: readonly MemoryPatch[] }[],
+  { to, ...options }: JobOptions & { readonly to: Fd },
+): Job<{ readonly fault?: ImageFault }> {
+  return runJob('change the memory', options, () => native().overlayImages(directory, images, to));
 }
 
 /** Frees in all ancestors what `directory` has itself. */

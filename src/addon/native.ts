@@ -345,6 +345,12 @@ export interface SquashCounters {
   readonly bytesTotal: number;
 }
 
+/** Bytes that replace those at an address of a task. */
+export interface MemoryPatch {
+  readonly vaddr: bigint;
+  readonly bytes: Uint8Array;
+}
+
 export interface NativeSearchOptions {
   readonly directory: Fd;
   /** Pagemaps in it. */
@@ -448,6 +454,19 @@ export interface Native {
     { readonly fault?: ImageFault; readonly truncated: boolean; readonly matches: readonly NativeMatch[] },
     SearchCounters
   >;
+  /** Of one pagemap's memory; at most 16 MiB. */
+  readMemory(place: {
+    readonly directory: Fd;
+    readonly name: string;
+    readonly vaddr: bigint;
+    readonly bytes: number;
+  }): NativeJob<{ readonly fault?: ImageFault; readonly bytes?: Uint8Array }>;
+  /** Pagemaps and pages of a level above `directory`, into `to`. Patches ascend and do not overlap. */
+  overlayImages(
+    directory: Fd,
+    images: readonly { readonly name: string; readonly patches: readonly MemoryPatch[] }[],
+    to: Fd,
+  ): NativeJob<{ readonly fault?: ImageFault }>;
   /** `images`: for each name its runs, three little-endian u64 each: address, pages, change. `side`: whose the fault is. */
   diffImages(
     first: Fd,

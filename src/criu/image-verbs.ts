@@ -4,6 +4,7 @@
 import type { DiffCounters, SearchCounters, SquashCounters } from '../addon/images.js';
 import type * as Dedup from '../images/dedup.js';
 import type { DiffOptions, DiffReport } from '../images/diff.js';
+import type * as Rewrite from '../images/rewrite/rewrite.js';
 import type { SearchOptions, SearchReport } from '../images/search.js';
 import type { SquashOptions, SquashReport } from '../images/squash.js';
 import type * as Verify from '../images/verify-chain.js';
@@ -23,6 +24,9 @@ const PERIOD_MS = 100;
 export const verifyChain: typeof Verify.verifyChain = async (...given) =>
   (await import('../images/verify-chain.js')).verifyChain(...given);
 export const dedup: typeof Dedup.dedup = async (...given) => (await import('../images/dedup.js')).dedup(...given);
+
+export const rewrite: typeof Rewrite.rewrite = async (...given) =>
+  (await import('../images/rewrite/rewrite.js')).rewrite(...given);
 
 /** See src/images/search.ts. */
 export function searchMemory(

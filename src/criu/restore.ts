@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { Archive } from '../archive/archive.js';
+import type { RewriteRules } from '../images/rewrite/rules.js';
 import { encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { Notify } from '../rpc/session.js';
@@ -23,6 +24,8 @@ export interface RestoreCall extends RestoreOptions {
   readonly signal?: AbortSignal;
   /** Lets the tree run first and fills its memory behind it: `done` then gives a tree with a `filling`. */
   readonly lazy?: boolean | LazyOptions;
+  /** Restores the tree as something else: other ports, addresses, names, paths (docs/rewrite.md). Not lazily, not from an archive. */
+  readonly as?: RewriteRules;
 }
 
 /**
@@ -34,8 +37,9 @@ export interface RestoreCall extends RestoreOptions {
  * with ARCHIVE_CORRUPT, ARCHIVE_LOCKED or ARCHIVE_UNTRUSTED; without `workDir`, the log of a failure lies in a folder of its own.
  */
 export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
-  const { criu, notify, signal, lazy, ...options } = call;
+  const { criu, notify, signal, lazy, as, ...options } = call;
   const lazily = lazyOptions(lazy);
+  if (as !== undefined) checkRewriting({ lazily, source, options });
   // Adopted unless told otherwise: only a parent learns the exit status.
   const encode: RestorePlan['encode'] = (own) =>
     encodeOptions(
@@ -50,9 +54,31 @@ export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {
       const { restoreArchive } = await import('./restore-archive.js');
       return restoreArchive(source, { criu, notify, options, lazy: lazily, encode }, work);
     }
+    if (as !== undefined) {
+      const { restoreRewritten } = await import('./restore-rewritten.js');
+      return restoreRewritten(
+        { imagesDir: resolve(source.path), criu, notify, options, lazy: lazily, encode },
+        as,
+        work,
+      );
+    }
     const { runRestore } = await import('./restoring.js');
     return runRestore({ imagesDir: resolve(source.path), criu, notify, options, lazy: lazily, encode }, work);
   });
+}
+
+interface Rewriting {
+  readonly lazily: LazyOptions | undefined;
+  readonly source: ImagesDirectory | Archive;
+  readonly options: RestoreOptions;
+}
+
+function checkRewriting({ lazily, source, options }: Rewriting): void {
+  if (lazily !== undefined || source.kind === 'archive')
+    throw new RangeError('Cannot rewrite in a lazy restore or one from an archive: rewrite the images directory first');
+  // The checkpoint is the parent of what is restored then, and would be used up.
+  if (options.autoDedup === true)
+    throw new RangeError('Cannot rewrite in a restore with autoDedup: it would use up the checkpoint');
 }
 
 const MAX_THREADS = 64;

@@ -75,6 +75,8 @@ export interface ErrorDetails {
     readonly syscall?: string;
     readonly errno?: string;
   };
+  /** The checkpoint does not allow what was to be rewritten in it. */
+  readonly REWRITE_REFUSED: { readonly imagesDir: string; readonly path: string };
   readonly IO: { readonly syscall?: string; readonly errno?: string; readonly path?: string };
   readonly ABORTED: { readonly pid?: number; readonly imagesDir?: string };
   readonly TIMEOUT: { readonly timeoutMs: number; readonly waitingFor?: string };
@@ -103,6 +105,7 @@ export const ERROR_CODES = Object.keys({
   ARCHIVE_LOCKED: 0,
   ARCHIVE_UNTRUSTED: 0,
   LAZY_FAILED: 0,
+  REWRITE_REFUSED: 0,
   IO: 0,
   ABORTED: 0,
   TIMEOUT: 0,

@@ -2,6 +2,7 @@
 // `frazil images`. A verb is a row here and a module in ../verbs/images/.
 
 import type { OwnOption } from './own-option.js';
+import { REWRITING } from './rewriting.js';
 
 export interface ImagesRow {
   readonly usage: string;
@@ -79,6 +80,11 @@ export const IMAGES_VERBS = {
     usage: 'frazil images diff DIR OTHER [--runs]',
     text: 'Compare the memory of two checkpoints of the same tree, page by page',
     options: [flag('runs', 'List each run of pages that is not the same'), JSON_OPTION, PROGRESS, QUIET, HELP],
+  },
+  rewrite: {
+    usage: 'frazil images rewrite DIR NEWDIR --as-...',
+    text: 'Make a checkpoint that wakes up with other ports, addresses, names and paths (docs/rewrite.md)',
+    options: [...REWRITING, flag('dry-run', 'Only list what would change'), JSON_OPTION, QUIET, HELP],
   },
 } as const satisfies Record<string, ImagesRow>;
 

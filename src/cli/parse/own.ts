@@ -4,6 +4,7 @@
 import type { ArgumentKind } from './grammar.js';
 import { imagesOptions } from './images.js';
 import type { OwnOption } from './own-option.js';
+import { REWRITING } from './rewriting.js';
 
 interface About {
   readonly text: string;
@@ -73,6 +74,7 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
     argument: 'required',
     value: 'SIZE',
   }),
+  ...REWRITING,
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 

@@ -1,6 +1,8 @@
 // Frazil's own options, beside CRIU's.
 
+import type { RewriteRules } from '../../images/rewrite/rules.js';
 import type { Occurrence } from './getopt.js';
+import { rulesOf } from './rewriting.js';
 import { lastValue, type Settings, settle } from './settings.js';
 
 export interface LazyPreferences {
@@ -19,6 +21,8 @@ export interface Preferences extends LazyPreferences {
   readonly absorb?: Absorb;
   readonly session?: SessionKind;
   readonly reading: ArchiveReading;
+  /** What a restored tree is to wake up as. */
+  readonly as?: RewriteRules;
 }
 
 /** What is needed and demanded to read an archive, as files that hold it. */
@@ -43,6 +47,7 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     ? oneOf('--absorb', lastValue(settings, 'absorb') ?? 'always', ABSORB)
     : undefined;
   const kind = lastValue(settings, 'session');
+  const as = rulesOf(settings);
   return {
     json: settings.has('json'),
     progress: settings.has('progress'),
@@ -51,6 +56,7 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     reading: readingOf(settings),
     ...lazyOf(settings),
     ...(criu === undefined ? {} : { criu }),
+    ...(as === undefined ? {} : { as }),
     ...(absorb === undefined ? {} : { absorb }),
     ...(kind === undefined ? {} : { session: oneOf('--session', kind, SESSIONS) }),
   };

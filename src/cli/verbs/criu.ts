@@ -25,6 +25,8 @@ export async function runCriu(command: CriuCommand, context: Context): Promise<n
       `the archive "${archive}" can only be restored by Frazil, and ${way.because.join('; ')}`,
       'restore',
     );
+  if (way.kind === 'criu' && context.preferences.as !== undefined)
+    throw new UsageError(`--as-... is done by Frazil, and ${way.because.join('; ')}`, command.word);
   if (way.kind === 'criu') {
     const { handOver } = await import('../hand-over.js');
     return handOver(command, settings, context);

@@ -19,6 +19,7 @@ const RUN: Readonly<Record<ImagesVerb, () => Promise<RunImagesVerb>>> = {
   squash: async () => (await import('./images/chain.js')).runSquash,
   search: async () => (await import('./images/search.js')).runSearch,
   diff: async () => (await import('./images/diff.js')).runDiff,
+  rewrite: async () => (await import('./images/rewrite.js')).runRewrite,
   info: async () => (await import('./images/info.js')).runInfo,
   ps: () => explorer('ps'),
   fds: () => explorer('fds'),

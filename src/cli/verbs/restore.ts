@@ -48,6 +48,7 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     ...lazily,
     ...loggedAt(found),
     ...asked(context),
+    ...(context.preferences.as === undefined ? {} : { as: context.preferences.as }),
     workDir: place.workDir,
     logFile: log.name,
     // A tree that stays behind is nobody's child; one in the foreground is ours, so that its end is noticed.

@@ -22,6 +22,7 @@ export function collected<O extends Operation>(
   const idle = [
     ...found.idle,
     ...(preferences.absorb !== undefined && operation !== 'dump' ? ['--absorb'] : []),
+    ...(preferences.as !== undefined && operation !== 'restore' ? ['--as-...'] : []),
     ...(preferences.sync && !captures ? ['--sync'] : []),
     ...(preferences.lazy && operation !== 'restore' ? ['--lazy'] : []),
   ];

@@ -58,6 +58,8 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'squashImages',
   'searchMemory',
   'diffImages',
+  'readMemory',
+  'overlayImages',
   'openBeneath',
   'mkdirBeneath',
   'symlinkBeneath',

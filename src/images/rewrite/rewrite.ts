@@ -1,0 +1,115 @@
+// A checkpoint into one that wakes up elsewhere: other ports, addresses, names, paths. What changes is a few small images and some bytes
+// of a stack, so it becomes a level above the checkpoint (native/page/overlay.h), which is its parent and is not touched.
+
+import { constants } from 'node:fs';
+import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { overlayImages } from '../../addon/images.js';
+import { imageError, listPagemaps } from '../pagemaps.js';
+import { squash } from '../squash.js';
+import { openDirectory } from '../staging.js';
+import { type Change, Draft } from './draft.js';
+import { rewriteEnvironment } from './environment.js';
+import { rewriteCgroups, rewriteHostname, rewriteTerminals } from './host.js';
+import { rewritePaths } from './paths.js';
+import { checkRules, type RewriteRules } from './rules.js';
+import { rewriteSockets } from './sockets.js';
+
+export interface RewriteReport {
+  readonly imagesDir: string;
+  /** Absent in a dry run. */
+  readonly to?: string;
+  readonly changes: readonly Change[];
+}
+
+export interface RewriteOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Only says what would change. */
+  readonly dryRun?: boolean;
+}
+
+/**
+ * Rewrites the checkpoint `imagesDir` into the new directory `to`, which needs no parent. Nothing is at `to` unless it is whole and
+ * synced; the checkpoint is only read. Throws RangeError for rules that make no sense, REWRITE_REFUSED for what the checkpoint does not
+ * allow, IMAGES_EXIST, IMAGES_CORRUPT, IO, ABORTED.
+ */
+export async function rewrite(
+  imagesDir: string,
+  { to, rules }: { readonly to: string; readonly rules: RewriteRules },
+  { signal, dryRun = false }: RewriteOptions = {},
+): Promise<RewriteReport> {
+  const draft = await draftOf(imagesDir, rules);
+  const { changes } = draft;
+  if (dryRun) return { imagesDir, changes };
+  await using level = await writeLevel(draft);
+  await squash(level.path, to, { signal });
+  return { imagesDir, to, changes };
+}
+
+export interface RewrittenLevel extends AsyncDisposable {
+  /** An images directory whose parent is the checkpoint. */
+  readonly path: string;
+  readonly changes: readonly Change[];
+}
+
+/** The same without a copy of any page, for as long as it is held: in a folder of its own, mode 0700. */
+export async function rewriteAbove(imagesDir: string, rules: RewriteRules): Promise<RewrittenLevel> {
+  return writeLevel(await draftOf(imagesDir, rules));
+}
+
+async function draftOf(imagesDir: string, rules: RewriteRules): Promise<Draft> {
+  checkRules(rules);
+  const draft = await Draft.open(imagesDir);
+  await rewriteSockets(draft, rules.sockets ?? []);
+  await rewritePaths(draft, withTerminals(rules));
+  await rewriteHostname(draft, rules.hostname);
+  await rewriteCgroups(draft, rules.cgroups ?? []);
+  await rewriteTerminals(draft, rules.terminals ?? []);
+  await rewriteEnvironment(draft, rules.environment ?? {});
+  return draft;
+}
+
+// A terminal that was opened by its name has that in files.img.
+function withTerminals(rules: RewriteRules): RewriteRules {
+  const names = (rules.terminals ?? []).map(({ from, to }) => ({ from: `/dev/pts/${from}`, to: `/dev/pts/${to}` }));
+  return { ...rules, paths: [...names, ...(rules.paths ?? [])] };
+}
+
+const NOT_COPIED = /^(pagemap-(shmem-)?\d+\.img|pages-\d+\.img|parent|\.frazil-.*|.*\.log)$/;
+
+async function writeLevel(draft: Draft): Promise<RewrittenLevel> {
+  const root = await mkdtemp(join(tmpdir(), 'frazil-rewrite-'));
+  const remove = (): Promise<void> => rm(root, { recursive: true, force: true });
+  try {
+    const path = join(root, 'images');
+    await mkdir(path, { mode: 0o700 });
+    await symlink(resolve(draft.imagesDir), join(path, 'parent'));
+    await copySmall(draft, path);
+    for (const { name, bytes } of draft.files()) await writeFile(join(path, name), bytes, { mode: 0o600 });
+    await writePages(draft, path);
+    return { path, changes: draft.changes, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function copySmall(draft: Draft, to: string): Promise<void> {
+  for (const name of await readdir(draft.imagesDir)) {
+    const from = join(draft.imagesDir, name);
+    if (NOT_COPIED.test(name) || !(await lstat(from)).isFile()) continue;
+    await copyFile(from, join(to, name), constants.COPYFILE_EXCL);
+    await chmod(join(to, name), 0o600);
+  }
+}
+
+async function writePages(draft: Draft, path: string): Promise<void> {
+  const { patches } = draft;
+  const names = (await listPagemaps(draft.imagesDir)).map(({ name }) => name);
+  using directory = await openDirectory(draft.imagesDir);
+  using to = await openDirectory(path, 'itself');
+  const images = names.map((name) => ({ name, patches: patches.get(name) ?? [] }));
+  const { fault } = await overlayImages(directory, images, { to }).done;
+  if (fault !== undefined) throw imageError('rewrite', draft.imagesDir, fault);
+}
