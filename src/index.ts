@@ -7,8 +7,11 @@ export {
   type ReadOptions,
   type WriteOptions,
 } from './archive/archive.js';
+export { archiveStream, type CreateCall, type CreateOptions, createArchive } from './archive/create/call.js';
+export type { CreateProgress, CreateReport } from './archive/create/create.js';
+export type { Addition } from './archive/create/profile-members.js';
 export { extractArchive, listArchive, type ReadCall, verifyArchive } from './archive/lazily.js';
-export type { FoundProfile } from './archive/profiles.js';
+export type { FoundProfile, ProfileName } from './archive/profiles.js';
 export type { ExtractReport } from './archive/read/extract.js';
 export type { SeenMember, SignedBy } from './archive/read/ledger.js';
 export type { ArchiveSummary, WalkProgress } from './archive/read/walk.js';

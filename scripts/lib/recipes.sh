@@ -44,6 +44,14 @@ recipe_runtimes() {
   "$P/usr/bin/crun" --version >/dev/null
 }
 
+# What others read and write archives with: bsdtar, age, and the programs of the codecs.
+recipe_archivers() {
+  debs trixie age libarchive-tools zstd lz4
+  run_in_place
+  "$P/usr/bin/bsdtar" --version >/dev/null
+  "$P/usr/bin/age" --version >/dev/null
+}
+
 # A machine to boot: QEMU, the daemon that lends it our root, and Debian's cloud kernel, which has soft-dirty tracking.
 recipe_lab() {
   [[ $TRIPLET == x86_64-* ]] || die "Cannot build the lab on $(uname -m): its guest kernel has no soft-dirty tracking there" 3

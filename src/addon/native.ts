@@ -409,6 +409,20 @@ export interface CopiedBytes {
   readonly sha256?: Uint8Array;
 }
 
+export interface NativePack {
+  /** The stream of an archive, to its end. */
+  readonly from: Fd;
+  /** Consumed, and closed when the job ends. */
+  readonly to: Fd;
+  /** `file`: a regular file of ours alone. */
+  readonly form: 'file' | 'stream';
+  readonly codec: 'zstd' | 'lz4' | 'gzip';
+  readonly level: number;
+  readonly threads: number;
+  /** Where frames must begin, ascending. */
+  readonly cuts: readonly number[];
+}
+
 /** EBADMSG: damaged. ENODATA: it ends in the middle. EPIPE: nobody reads `to`. ELIBACC: a library is missing. */
 export interface NativeFilter {
   readonly kind: 'un-zstd' | 'un-lz4' | 'un-gzip' | 'age' | 'un-age';
@@ -486,6 +500,8 @@ export interface Native {
   /** At most 64 MiB; fewer than asked for only at the end. */
   readBytes(from: Fd, bytes: number): NativeJob<Uint8Array>;
   filterStream(options: NativeFilter): NativeJob<StreamCounters, StreamCounters>;
+  writeBytes(to: Fd, bytes: Uint8Array): NativeJob<void>;
+  packStream(options: NativePack): NativeJob<StreamCounters, StreamCounters>;
   /** The root of a tmpfs mounted nowhere; EPERM without CAP_SYS_ADMIN. */
   privateTmpfs(): Fd;
 

@@ -2,11 +2,12 @@
 
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { CopiedBytes, Fd, NativeCopy, NativeFilter, StreamCounters } from './native.js';
+import type { CopiedBytes, Fd, NativeCopy, NativeFilter, NativePack, StreamCounters } from './native.js';
 
 export type { CopiedBytes, StreamCounters } from './native.js';
 export type CopyRequest = NativeCopy;
 export type FilterRequest = NativeFilter;
+export type PackRequest = NativePack;
 
 /** `what` completes "Cannot ...": "copy pages-1.img". The fds stay the caller's. Rejects with IO or ABORTED. */
 export function copyBytes(
@@ -29,4 +30,14 @@ export function filterStream(
   options: JobOptions = {},
 ): Job<StreamCounters, StreamCounters> {
   return runJob(what, options, () => native().filterStream(request));
+}
+
+/** Into a file at its position, a pipe or a socket. */
+export function writeBytes(to: Fd, bytes: Uint8Array, options: JobOptions = {}): Job<void> {
+  return runJob('write into a stream', options, () => native().writeBytes(to, bytes));
+}
+
+/** Compresses the stream of a whole archive into frames. IO with ELIBACC without the library of the codec. */
+export function packStream(request: PackRequest, options: JobOptions = {}): Job<StreamCounters, StreamCounters> {
+  return runJob('compress the archive', options, () => native().packStream(request));
 }

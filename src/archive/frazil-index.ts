@@ -17,6 +17,8 @@ export interface IndexedMember {
   readonly pagesId?: number;
   /** Of the content, in hex. */
   readonly sha256?: string;
+  /** Where it leads to, of a link. */
+  readonly link?: string;
 }
 
 export interface Seal {
@@ -94,7 +96,7 @@ function lengthOfLines(text: Buffer, count: number): number {
 }
 
 function parseMember(line: Readonly<Record<string, unknown>> | undefined, archive: string): IndexedMember {
-  const { name, at, bytes, pagesId, sha256 } = line ?? {};
+  const { name, at, bytes, pagesId, sha256, link } = line ?? {};
   if (typeof name !== 'string' || !isCount(at) || !isCount(bytes))
     throw corrupt(archive, `a line of it is none: ${JSON.stringify(line ?? '').slice(0, 100)}`, INDEX_NAME);
   return {
@@ -103,6 +105,7 @@ function parseMember(line: Readonly<Record<string, unknown>> | undefined, archiv
     bytes,
     ...(isCount(pagesId) ? { pagesId } : {}),
     ...(typeof sha256 === 'string' ? { sha256 } : {}),
+    ...(typeof link === 'string' ? { link } : {}),
   };
 }
 

@@ -14,6 +14,8 @@ export interface SeenMember {
   readonly bytes: number;
   /** In hex, when it was looked at. */
   readonly sha256?: string;
+  /** Where a link leads to. */
+  readonly target?: string;
   readonly mtime: Date;
 }
 
@@ -23,14 +25,23 @@ export type SignedBy =
   /** Whoever has this key: nobody has said who that is. */
   | { readonly kind: 'unknown'; readonly publicKey: string };
 
-/** Throws ARCHIVE_CORRUPT when a member is not as the index says. */
-export function compare(seen: readonly SeenMember[], index: FrazilIndex, archive: string): void {
+/**
+ * Throws ARCHIVE_CORRUPT when a member is not as the index says. With `digests` also when the index has a digest of what was not looked at:
+ * then the index does not stand where readers look for it first, and somebody may want it to be overlooked.
+ */
+export function compare(
+  seen: readonly SeenMember[],
+  index: FrazilIndex,
+  { archive, digests }: { readonly archive: string; readonly digests: boolean },
+): void {
   const promised = new Map(index.members.map((member) => [member.name, member]));
   for (const member of seen) {
-    if (member.kind !== 'file' || member.name === INDEX_NAME) continue;
+    if (member.kind === 'directory' || member.name === INDEX_NAME) continue;
     const line = promised.get(member.name);
     if (line === undefined) throw corrupt(archive, 'the index does not know it', member.name);
     compareOne(member, line, archive);
+    if (digests && line.sha256 !== undefined && member.sha256 === undefined && member.kind === 'file')
+      throw corrupt(archive, 'the index is not where it should be, so its digest was not looked at', member.name);
     promised.delete(member.name);
   }
   const [missing] = promised.keys();
@@ -38,7 +49,7 @@ export function compare(seen: readonly SeenMember[], index: FrazilIndex, archive
 }
 
 function compareOne(member: SeenMember, line: IndexedMember, archive: string): void {
-  if (member.at !== line.at || member.bytes !== line.bytes)
+  if (member.at !== line.at || member.bytes !== line.bytes || member.target !== line.link)
     throw corrupt(archive, 'it does not lie where the index says', member.name);
   if (line.sha256 === undefined || member.sha256 === undefined || line.sha256 === member.sha256) return;
   throw corrupt(archive, 'its content does not have the digest that the index says', member.name);
@@ -55,7 +66,7 @@ export function signedBy(index: FrazilIndex | undefined, { name, signers }: Arch
   if (signers.length > 0) {
     if (seal?.signature === undefined) throw untrusted(name, 'it is not signed');
     if (trusted === undefined) throw untrusted(name, `none of the trusted keys has signed it; it names "${publicKey}"`);
-    const bare = index?.members.find((member) => member.sha256 === undefined && member.bytes > 0);
+    const bare = index?.members.find((member) => member.sha256 === undefined && member.link === undefined);
     if (bare !== undefined) throw untrusted(name, `its member "${bare.name}" has no digest that was signed`);
   }
   if (trusted !== undefined) return { kind: 'trusted', publicKey };

@@ -60,7 +60,7 @@ export async function walk(archive: Archive, options: WalkOptions): Promise<Arch
   try {
     const ahead = opened.plain ? await indexOf(opened, archive) : undefined;
     const seen = await visitAll(opened, ahead, archive, options);
-    return await conclude(opened, seen, archive);
+    return await conclude(opened, seen, { archive, options });
   } catch (reason) {
     throw await opened.explain(reason);
   }
@@ -103,7 +103,15 @@ async function visitAll(
       sha256: entry.kind === 'file' && wanted(entry.name),
     });
     const { name, kind, at, bytes, mtime } = entry;
-    members.push({ name, kind, at, bytes, mtime, ...(sha256 === undefined ? {} : { sha256 }) });
+    members.push({
+      name,
+      kind,
+      at,
+      bytes,
+      mtime,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...(entry.target === undefined ? {} : { target: entry.target }),
+    });
     report?.({
       phase: 'reading',
       bytes: stream.position,
@@ -123,7 +131,9 @@ interface Visit {
 /** The digest of its content, in hex, if it was asked for. */
 async function visitOne(entry: TarEntry, { stream, archive, visit, sha256 }: Visit): Promise<string | undefined> {
   let digest: Uint8Array | undefined;
-  let taken = entry.name === INDEX_NAME;
+  // Read already; it speaks of the archive's bytes and means nothing in a folder.
+  if (entry.name === INDEX_NAME) return undefined;
+  let taken = false;
   const take = async (to?: Fd, holes = false): Promise<void> => {
     if (taken) throw new RangeError(`Cannot take the content of "${entry.name}" twice`);
     taken = true;
@@ -143,7 +153,16 @@ async function readIndex(entry: TarEntry, stream: OpenArchive['stream'], { name 
   return parseIndex(content, name);
 }
 
-async function conclude(opened: OpenArchive, { members, index }: Seen, archive: Archive): Promise<ArchiveSummary> {
+interface Asked {
+  readonly archive: Archive;
+  readonly options: WalkOptions;
+}
+
+async function conclude(
+  opened: OpenArchive,
+  { members, index }: Seen,
+  { archive, options }: Asked,
+): Promise<ArchiveSummary> {
   const { stream, compression, encrypted, fileBytes } = opened;
   const bytes = stream.position - END_BYTES;
   const profile =
@@ -151,7 +170,8 @@ async function conclude(opened: OpenArchive, { members, index }: Seen, archive: 
   const tolerant = opened.plain && mayHaveStaleTail(profile);
   const staleTail = await readTail(opened, archive, tolerant);
   if (!staleTail) await opened.ended();
-  if (index !== undefined) compare(members, index, archive.name);
+  const digests = options.digests !== 'none' && archive.digests;
+  if (index !== undefined) compare(members, index, { archive: archive.name, digests });
   const signature = signedBy(index, archive);
   return {
     profile,

@@ -19,8 +19,9 @@ const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly 
   },
   explain: { usage: 'frazil explain FILE|DIRECTORY|- [--json]', text: "Say what CRIU's log means, and what to do" },
   archive: {
-    usage: 'frazil archive list|verify|extract FILE|- [OPTIONS]',
-    text: 'Look into a checkpoint archive of any profile, check it, or unpack it',
+    usage:
+      'frazil archive create -D DIR -o FILE|- [OPTIONS]\n       frazil archive list|verify|extract FILE|- [OPTIONS]',
+    text: 'Make a checkpoint archive of an images directory; look into one of any profile, check it, or unpack it',
   },
   checkpoint: {
     usage: 'frazil checkpoint -t PID -o FILE|- [-R] [OPTIONS OF DUMP]',

@@ -98,6 +98,48 @@ export const OWN_COMMANDS = {
   doctor: [TREE, JSON_OPTION, CRIU, QUIET, HELP],
   explain: [JSON_OPTION, HELP],
   archive: [
+    own('images-dir', { text: 'create: the images directory', argument: 'required', value: 'DIR', short: 'D' }),
+    own('output', {
+      text: 'create: the archive, or - for standard output',
+      argument: 'required',
+      value: 'FILE',
+      short: 'o',
+    }),
+    own('profile', {
+      text: 'create: neutral, podman, cri-o or containerd (default: neutral)',
+      argument: 'required',
+      value: 'NAME',
+    }),
+    own('add', {
+      text: 'create: a member beside the images, such as config.dump=FILE; may be repeated',
+      argument: 'required',
+      value: 'NAME=FILE',
+    }),
+    own('work-dir', {
+      text: 'create: where dump.log and stats-dump lie',
+      argument: 'required',
+      value: 'DIR',
+      short: 'W',
+    }),
+    own('compress', {
+      text: 'create: none, zstd, lz4 or gzip (default: from the name)',
+      argument: 'required',
+      value: 'CODEC',
+    }),
+    own('level', { text: "create: the codec's level", argument: 'required', value: 'N' }),
+    own('threads', { text: 'create: compressing threads', argument: 'required', value: 'N' }),
+    own('recipient', {
+      text: 'create: encrypt for this age recipient; may be repeated',
+      argument: 'required',
+      value: 'RECIPIENT',
+    }),
+    own('sign-with', {
+      text: 'create: sign with the ed25519 private key (PEM) in this file',
+      argument: 'required',
+      value: 'FILE',
+    }),
+    own('no-index', { text: 'create: leave frazil.index out' }),
+    own('sync', { text: 'create: end only when the archive has reached the disk' }),
     own('directory', { text: 'extract: where to', argument: 'required', value: 'DIR', short: 'C' }),
     ...READING,
     JSON_OPTION,

@@ -1,4 +1,4 @@
-// archive list, verify, extract.
+// archive list, verify, extract; create is in archive-create.ts.
 
 import type { Archive } from '../../archive/archive.js';
 import { extractArchive, listArchive, verifyArchive } from '../../archive/lazily.js';
@@ -17,8 +17,11 @@ type Action = (typeof ACTIONS)[number];
 
 export async function runArchive({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
   const [word, path, ...surplus] = operands;
+  if (word === 'create')
+    return (await import('./archive-create.js')).runCreateVerb(settings, operands.slice(1), context);
   const action = ACTIONS.find((one) => one === word);
-  if (action === undefined) throw new UsageError(`archive needs one of ${ACTIONS.join(', ')} as its action`, 'archive');
+  if (action === undefined)
+    throw new UsageError(`archive needs one of create, ${ACTIONS.join(', ')} as its action`, 'archive');
   if (path === undefined || surplus.length > 0)
     throw new UsageError(`archive ${action} needs one archive, or - for standard input`, 'archive');
   const directory = lastValue(settings, 'directory');

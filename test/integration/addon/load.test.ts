@@ -68,4 +68,6 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'filterStream',
   'PageSender',
   'PageIntake',
+  'writeBytes',
+  'packStream',
 ];

@@ -1,0 +1,100 @@
+// Which members an archive of each profile has beside the images, and in which order: facts of the programs that read them, checked before
+// anything is written.
+
+import { arch, hostname, release } from 'node:os';
+import { join } from 'node:path';
+import { readPstree } from '../../images/pstree.js';
+import type { ProfileName } from '../profiles.js';
+import { fileMember, imageMembers, type Member, optionalFile } from './members.js';
+
+export type Addition =
+  | { readonly name: string; readonly content: Uint8Array | string }
+  | { readonly name: string; readonly path: string };
+
+export interface ProfileRequest {
+  readonly profile: ProfileName;
+  readonly imagesDir: string;
+  /** Where CRIU has left its log and figures. */
+  readonly workDir: string;
+  readonly additions: readonly Addition[];
+  readonly now: Date;
+}
+
+interface Profile {
+  /** Without them its program does not restore. */
+  readonly needed: readonly string[];
+  /** CRIU's own that its program has at the root. */
+  readonly figures: readonly string[];
+  /** Where nothing else was given. */
+  readonly usual: Readonly<Record<string, string>>;
+}
+
+const PROFILES: Readonly<Record<ProfileName, Profile>> = {
+  neutral: { needed: [], figures: ['dump.log', 'stats-dump'], usual: {} },
+  // Podman writes network.status also when there is no network.
+  podman: { needed: ['config.dump', 'spec.dump'], figures: ['stats-dump'], usual: { 'network.status': '{}' } },
+  'cri-o': { needed: ['config.dump', 'spec.dump'], figures: ['stats-dump', 'dump.log'], usual: {} },
+  containerd: {
+    needed: ['config.dump', 'spec.dump', 'status', 'status.dump'],
+    figures: ['dump.log', 'stats-dump'],
+    usual: {},
+  },
+};
+
+/** Throws RangeError when what was asked for is no archive of that profile. */
+export function assertComplete(profile: ProfileName, additions: readonly Addition[]): void {
+  const names = additions.map(({ name }) => name);
+  const missing = PROFILES[profile].needed.filter((name) => !names.includes(name));
+  if (missing.length > 0) throw new RangeError(`Cannot make an archive for ${profile}: it needs ${missing.join(', ')}`);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new RangeError(`Cannot put "${twice}" into an archive twice`);
+  const bad = names.find(
+    (name) => !/^[^/].*[^/]$|^[^/]$/.test(name) || name.split('/').some(isNoName) || isReserved(name),
+  );
+  if (bad !== undefined) throw new RangeError(`Cannot put "${bad}" into an archive: the name is not possible there`);
+}
+
+function isNoName(part: string): boolean {
+  return part === '' || part === '.' || part === '..' || part.includes('\0');
+}
+
+function isReserved(name: string): boolean {
+  return name === 'frazil.index' || /^checkpoint(-\d+)?(\/|$)/.test(name);
+}
+
+/** All members, images first. Throws IO, or IMAGES_CORRUPT. */
+export async function membersFor(request: ProfileRequest): Promise<readonly Member[]> {
+  const { profile, imagesDir, workDir, additions } = request;
+  const { figures, usual } = PROFILES[profile];
+  const given = new Set(additions.map(({ name }) => name));
+  const images = await imageMembers(imagesDir);
+  const found = figures.filter((name) => !given.has(name)).map((name) => optionalFile(name, join(workDir, name)));
+  const added = additions.map(async (one) => ('path' in one ? fileMember(one.name, one.path) : inMemory(one)));
+  const rest = Object.entries(usual).flatMap(([name, content]) =>
+    given.has(name) ? [] : [inMemory({ name, content })],
+  );
+  return [
+    ...images,
+    ...(await Promise.all(found)).flat(),
+    ...(await Promise.all(added)),
+    ...rest,
+    ...(profile === 'neutral' && !given.has('frazil.json') ? [await neutralFacts(request)] : []),
+  ];
+}
+
+function inMemory({ name, content }: { readonly name: string; readonly content: Uint8Array | string }): Member {
+  return { kind: 'bytes', name, content: Buffer.from(content) };
+}
+
+async function neutralFacts({ imagesDir, now }: ProfileRequest): Promise<Member> {
+  const [root] = await readPstree(imagesDir);
+  const facts = {
+    frazilArchive: 1,
+    profile: 'neutral',
+    images: 'checkpoint',
+    ...(root === undefined ? {} : { pid: root.pid }),
+    createdAt: now.toISOString(),
+    host: { name: hostname(), arch: arch(), kernel: release() },
+  };
+  return inMemory({ name: 'frazil.json', content: `${JSON.stringify(facts, undefined, 2)}\n` });
+}
