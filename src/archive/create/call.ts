@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { Compression } from '../../addon/archive-writer.js';
 import { pipe } from '../../addon/files.js';
 import { type Operation, operation } from '../../criu/operation.js';
 import type { AgeLock } from '../age/header.js';
@@ -13,7 +14,7 @@ import type { Signer } from '../frazil-index.js';
 import type { ProfileName } from '../profiles.js';
 import { signerOf } from '../signature.js';
 import { type Compress, compressionFor } from '../write/format.js';
-import type { CompressionChoice, CreateProgress, CreateReport } from './create.js';
+import type { CreateProgress, CreateReport } from './create.js';
 import { type Addition, assertComplete } from './profile-members.js';
 
 export interface CreateOptions {
@@ -106,7 +107,7 @@ export function archiveStream(
 interface Choices {
   readonly profile: ProfileName;
   readonly additions: readonly Addition[];
-  readonly compression: CompressionChoice | undefined;
+  readonly compression: Compression | undefined;
   readonly lock: AgeLock | undefined;
   readonly signer: Signer | undefined;
   readonly digests: boolean;

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import type { Compression } from '../../addon/archive-writer.js';
 import { Fd } from '../../addon/fd.js';
 import type { Work } from '../../criu/operation.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
@@ -15,12 +16,6 @@ import { type Layout, layOut, type Placed } from './layout.js';
 import { type Member, OPEN_FLAGS } from './members.js';
 import { openSink, type TarSink } from './sink.js';
 
-export interface CompressionChoice {
-  readonly codec: 'zstd' | 'lz4' | 'gzip';
-  readonly level: number;
-  readonly threads: number;
-}
-
 export interface CreateRequest {
   readonly output: ArchiveOutput;
   readonly profile: ProfileName;
@@ -28,7 +23,7 @@ export interface CreateRequest {
   readonly index: boolean;
   /** The content of every member is digested on its way. */
   readonly digests: boolean;
-  readonly compression: CompressionChoice | undefined;
+  readonly compression: Compression | undefined;
   readonly lock: AgeLock | undefined;
   readonly signer: Signer | undefined;
   readonly sync: boolean;

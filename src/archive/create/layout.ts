@@ -1,6 +1,6 @@
 // Where everything of an archive will lie, known before its first byte is written: what an index needs, and where frames begin.
 
-import { headOf, paddingOf, pagesHeadOf } from '../tar/head.js';
+import { headOf, PAGES_HEAD_BYTES, paddingOf, pagesHeadOf } from '../tar/head.js';
 import { type Member, pagesIdOf } from './members.js';
 
 export interface Placed {
@@ -34,9 +34,7 @@ export function layOut(members: readonly Member[], mtime: Date): Layout {
   return { placed, bytes: at, cuts };
 }
 
-const PAGE_BYTES = 4096;
-
-// Pages begin at a multiple of the page size: in front of them a head that may take more than its 4096 bytes.
+// Pages begin at a multiple of 4096, and so the head in front of them is as long as it takes.
 function place(member: Member, from: number, now: Date): Placed {
   const bytes = member.kind === 'bytes' ? member.content.length : member.kind === 'file' ? member.bytes : 0;
   const pagesId = member.kind === 'file' ? pagesIdOf(member.name) : undefined;
@@ -48,7 +46,8 @@ function place(member: Member, from: number, now: Date): Placed {
     ...(member.kind === 'link' ? { target: member.target } : {}),
   };
   const first = from === 0 && member.kind === 'directory';
-  const aligned = from % PAGE_BYTES === 0;
-  const head = first || (pagesId !== undefined && aligned) ? pagesHeadOf(said) : headOf(said);
+  const beyond = from % PAGES_HEAD_BYTES;
+  const headBytes = beyond === 0 ? PAGES_HEAD_BYTES : 2 * PAGES_HEAD_BYTES - beyond;
+  const head = first || pagesId !== undefined ? pagesHeadOf(said, headBytes) : headOf(said);
   return { member, head, at: from + head.length, bytes, ...(pagesId === undefined ? {} : { pagesId }) };
 }

@@ -4,13 +4,13 @@
 //
 // A job that fails closes its pipe, and the writer in front of it hears EPIPE: what the job says is the better reason.
 
+import type { Compression } from '../../addon/archive-writer.js';
 import { Fd } from '../../addon/fd.js';
 import { pipe } from '../../addon/files.js';
 import { copyBytes, filterStream, packStream, writeBytes } from '../../addon/streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
 import { type AgeLock, sealHeader } from '../age/header.js';
-import type { CompressionChoice } from './create.js';
 
 export interface TarSink extends AsyncDisposable {
   /** Bytes that JavaScript has made. */
@@ -29,7 +29,7 @@ export interface SinkRequest {
   /** Borrowed. */
   readonly output: Fd;
   readonly form: 'file' | 'stream';
-  readonly compression: CompressionChoice | undefined;
+  readonly compression: Compression | undefined;
   readonly cuts: readonly number[];
   readonly lock: AgeLock | undefined;
   readonly signal: AbortSignal;

@@ -40,11 +40,11 @@ export function headOf(member: MemberHead): Buffer {
   return Buffer.concat([paxHead(member, body.length), padded(body), block]);
 }
 
-/** Exactly PAGES_HEAD_BYTES. Throws RangeError when the name alone is longer than that. */
-export function pagesHeadOf(member: MemberHead): Buffer {
+/** Exactly `headBytes`, whole blocks. Throws RangeError when the name alone is longer than that. */
+export function pagesHeadOf(member: MemberHead, headBytes = PAGES_HEAD_BYTES): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES);
   const short = blockOf(member).encode(block);
-  const bodyBytes = PAGES_HEAD_BYTES - 2 * BLOCK_BYTES;
+  const bodyBytes = headBytes - 2 * BLOCK_BYTES;
   const said = short ? Object.entries(spelledOut(member)) : [['size', String(member.bytes)] as const];
   const records = Buffer.concat(said.map(([key, value]) => paxRecord(key, value)));
   const room = bodyBytes - records.length - `${bodyBytes} comment=\n`.length;

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { Header, Pax } from 'tar';
 import { describe, expect, it } from 'vitest';
+import { layOut } from '../../../src/archive/create/layout.js';
+import type { Member } from '../../../src/archive/create/members.js';
 import {
   END_BYTES,
   headOf,
@@ -27,6 +29,21 @@ describe('pagesHeadOf()', () => {
         expect(new Header(head, 3584, pax)).toMatchObject({ cksumValid: true, path, size: bytes, type: 'File' });
       }),
     );
+  });
+});
+
+describe('layOut()', () => {
+  it('puts the pages of every directory of a chain at a multiple of 4096', () => {
+    const members: Member[] = ['checkpoint', 'checkpoint-1', 'checkpoint-2'].flatMap((folder, level) => [
+      { kind: 'directory' as const, name: folder },
+      { kind: 'file' as const, name: `${folder}/pages-1.img`, path: 'x', bytes: 4096 * (level + 1), mtime: MTIME },
+      { kind: 'file' as const, name: `${folder}/core-7.img`, path: 'x', bytes: 700 * level, mtime: MTIME },
+    ]);
+    const { placed, bytes, cuts } = layOut(members, MTIME);
+    const pages = placed.filter(({ pagesId }) => pagesId === 1);
+    expect(pages.map(({ at }) => at % 4096)).toEqual([0, 0, 0]);
+    expect(cuts).toEqual(pages.flatMap((one) => [one.at, one.at + one.bytes]));
+    expect(bytes).toBe(placed.reduce((sum, one) => sum + one.head.length + one.bytes + paddingOf(one.bytes), 0));
   });
 });
 
