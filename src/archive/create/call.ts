@@ -9,11 +9,11 @@ import { pipe } from '../../addon/files.js';
 import { type Operation, operation } from '../../criu/operation.js';
 import type { AgeLock } from '../age/header.js';
 import { parseRecipient } from '../age/keys.js';
-import { archive } from '../archive.js';
+import { archive, type Compress } from '../archive.js';
 import type { Signer } from '../frazil-index.js';
 import type { ProfileName } from '../profiles.js';
 import { signerOf } from '../signature.js';
-import { type Compress, compressionFor } from '../write/format.js';
+import { compressionFor } from '../write/format.js';
 import type { CreateProgress, CreateReport } from './create.js';
 import { type Addition, assertComplete } from './profile-members.js';
 
