@@ -29,7 +29,7 @@ export function renderCatalog({ scenarios, peers }: Catalog): string {
 /** The parameters in one phrase, as tables and reports show them. */
 export function describeScenario(scenario: Scenario): string {
   if (scenario.group === 'version') return `${scenario.repeats} repetitions per run`;
-  const { sizeBytes, processes, threads, dirtyBytesPerSecond, entropy, zeroShare, leaveRunning, destination } =
+  const { sizeBytes, processes, threads, dirtyBytesPerSecond, entropy, zeroShare, leaveRunning, destination, stages } =
     scenario;
   return [
     formatFigure(sizeBytes, 'bytes'),
@@ -38,6 +38,7 @@ export function describeScenario(scenario: Scenario): string {
     ...(zeroShare > 0 ? [`${percent(zeroShare)} zero pages`] : []),
     ...(dirtyBytesPerSecond > 0 ? [`dirties ${formatFigure(dirtyBytesPerSecond, 'bytes/s')}`] : []),
     leaveRunning ? 'left running' : 'killed',
+    ...stages,
     `to ${describeDestination(destination)}`,
   ].join(', ');
 }

@@ -99,7 +99,7 @@ async function attempt(
   const folders = await workspace.open();
   const job: RunJob = { ...context, scenario, folders, seed, restore: planned.restore, enter, signal };
   try {
-    return peer.group === 'dump' ? await runDump(peer, job) : await runVersion(peer, job);
+    return peer.group === 'version' ? await runVersion(peer, job) : await runDump(peer, job);
   } catch (reason) {
     signal?.throwIfAborted();
     return asFailure(reason, planned);

@@ -8,6 +8,7 @@ import { readDumpStats } from '../images/stats.js';
 import { type Cost, meter } from './host/meter.js';
 import { restoreTree } from './host/restore.js';
 import { PAGE_BYTES, Target } from './host/target.js';
+import { unpack } from './host/unpack.js';
 import { verifyAnswers, verifyImages } from './host/verify.js';
 import type { Figures } from './model.js';
 import type { DumpJob, DumpPeer } from './peers/peer.js';
@@ -30,14 +31,15 @@ export async function runDump(peer: DumpPeer, job: RunJob): Promise<RunOutcome> 
   const cost = await measure(peer, dump, signal);
   const figures = await collect(peer, dump, { cost, target, targetNs });
   job.enter('verifying');
-  const check = await verifyImages(tools.verify, folders.images, target.arenas);
+  const images = peer.group === 'archive' ? await unpack(dump) : folders.images;
+  const check = await verifyImages(tools.verify, images, target.arenas);
   if (scenario.leaveRunning)
     verifyAnswers(target.arenas, await target.ask(signal), 'after the dump that left it running');
   if (job.restore) {
     job.enter('restoring');
     await target.end();
     await target.freed(signal);
-    await restoreTree(dump, signal);
+    await restoreTree({ ...dump, imagesDir: images }, signal);
     verifyAnswers(target.arenas, await target.ask(signal), 'after criu restore');
   }
   return { figures, verified: { kind: 'images', ...check, restored: job.restore } };

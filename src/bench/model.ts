@@ -3,7 +3,7 @@
  * measurement of a cell in processes of its own. What is kept is the series: every run with every parameter, never one number.
  */
 
-export type Group = 'dump' | 'version';
+export type Group = 'dump' | 'archive' | 'version';
 
 /** Where image files go: a tmpfs, a file system on disk, or a directory that the caller chose. */
 export type Destination =
@@ -29,7 +29,7 @@ export interface Scenario {
   /** Share of the pages that were touched and hold zeros. */
   readonly zeroShare: number;
   readonly leaveRunning: boolean;
-  /** Stages between the tasks' memory and the destination: none yet, compression and encryption later. */
+  /** Stages between the tasks' memory and the destination: `zstd`. */
   readonly stages: readonly string[];
   readonly destination: Destination;
   /** What one run repeats inside its process: round trips for `version`, 1 for a dump. */

@@ -22,6 +22,14 @@ const PLAIN = {
   repeats: 1,
 } as const satisfies Scenario;
 
+const ARCHIVE = {
+  ...PLAIN,
+  name: 'archive/plain',
+  group: 'archive',
+  title: 'one archive on a disk, uncompressed, of a tree that runs on',
+  destination: { kind: 'disk' },
+} as const satisfies Scenario;
+
 // The first scenario of a group is what the group's bare name means.
 export const SCENARIOS: readonly Scenario[] = [
   PLAIN,
@@ -31,6 +39,21 @@ export const SCENARIOS: readonly Scenario[] = [
   { ...PLAIN, name: 'dump/zeros', title: 'half of the touched pages hold zeros', zeroShare: 0.5 },
   { ...PLAIN, name: 'dump/kill', title: 'the tree is killed by the dump', leaveRunning: false },
   { ...PLAIN, name: 'dump/small', title: 'a small service', sizeBytes: 32 * MIB },
+  ARCHIVE,
+  {
+    ...ARCHIVE,
+    name: 'archive/zstd',
+    title: 'the same compressed, zstd 3, a thread for each processor',
+    stages: ['zstd'],
+  },
+  { ...ARCHIVE, name: 'archive/kill', title: 'the tree is killed', leaveRunning: false },
+  {
+    ...ARCHIVE,
+    name: 'archive/kill-zstd',
+    title: 'the tree is killed, compressed',
+    leaveRunning: false,
+    stages: ['zstd'],
+  },
   {
     ...PLAIN,
     name: 'version/swrk',
@@ -73,7 +96,7 @@ function check(scenario: Scenario): Scenario {
   const { group, processes } = scenario;
   within('processes', processes, [1, MOST_PROCESSES]);
   within('threads', scenario.threads, [1, 4096]);
-  within('sizeBytes', scenario.sizeBytes, [group === 'dump' ? processes * PAGE_BYTES : 0, 2 ** 44]);
+  within('sizeBytes', scenario.sizeBytes, [group === 'version' ? 0 : processes * PAGE_BYTES, 2 ** 44]);
   within('dirtyBytesPerSecond', scenario.dirtyBytesPerSecond, [0, 2 ** 40]);
   for (const share of ['entropy', 'zeroShare'] as const) {
     if (!(scenario[share] >= 0 && scenario[share] <= 1))

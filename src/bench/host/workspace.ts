@@ -73,15 +73,16 @@ async function onTmpfs(path: string, otherwise: string, wanted: boolean): Promis
 }
 
 /** Whether the scenario fits: the tree, and once more its size wherever images or absorbed pages may lie. Throws IO with current and needed sizes. */
-export async function checkRoom(workspace: Workspace, { sizeBytes }: Scenario): Promise<void> {
+export async function checkRoom(workspace: Workspace, { group, sizeBytes }: Scenario): Promise<void> {
   const fs = await statfs(workspace.images);
   const inMemory = fs.type === TMPFS_MAGIC;
   const needed = sizeBytes * (inMemory ? 3 : 2) + SLACK_BYTES;
   const available = freemem(); // MemAvailable, as libuv reads it
   if (available < needed) throw noRoom('memory', 'of memory', available, needed);
   const free = fs.bavail * fs.bsize;
-  if (free < sizeBytes + SLACK_BYTES)
-    throw noRoom(workspace.images, `in "${workspace.images}"`, free, sizeBytes + SLACK_BYTES);
+  // Images, an archive of them, and what comes out of it again.
+  const wanted = sizeBytes * (group === 'archive' ? 3 : 1) + SLACK_BYTES;
+  if (free < wanted) throw noRoom(workspace.images, `in "${workspace.images}"`, free, wanted);
 }
 
 /** What warming should touch: all that a run will use at once. */

@@ -73,7 +73,7 @@ const OWN_FIGURES: Readonly<Record<string, readonly [MetricName, number]>> = {
 };
 
 /** What Frazil says of itself; a figure that it does not say is absent. */
-function readOwnFigures(stdout: string): Figures {
+export function readOwnFigures(stdout: string): Figures {
   const parsed: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   const fields = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
   return Object.fromEntries(
@@ -84,7 +84,7 @@ function readOwnFigures(stdout: string): Figures {
   );
 }
 
-async function builtAt(root: string, file: string): Promise<Presence> {
+export async function builtAt(root: string, file: string): Promise<Presence> {
   try {
     await access(file);
     return { kind: 'present', version: (await revision(root)) ?? 'package' };

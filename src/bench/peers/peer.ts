@@ -37,7 +37,8 @@ interface Common {
 }
 
 export interface DumpPeer extends Common {
-  readonly group: 'dump';
+  /** `archive`: the command leaves one archive in the images directory (peers/archive.ts). */
+  readonly group: 'dump' | 'archive';
   command(job: DumpJob): readonly string[];
   /** From the command's standard output. */
   read?(stdout: string): Figures;
