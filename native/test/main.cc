@@ -4,6 +4,7 @@ int main() {
   // Progress survives a sanitizer's abort.
   (void)std::setvbuf(stdout, nullptr, _IOLBF, 0);
   frazil::Tests tests;
+  frazil::test_archive(tests);
   frazil::test_compress(tests);
   frazil::test_core(tests);
   frazil::test_crypto(tests);
