@@ -36,5 +36,13 @@
     "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-iquote", "<(module_root_dir)/native"],
     "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
     "conditions": [["OS!='linux'", {"type": "none"}]],
+  }, {
+    "target_name": "frazil-runc",
+    "type": "executable",
+    "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.programs['frazil-runc']].map((f) => 'native/' + f).join(' ')\")"],
+    "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
+    "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-iquote", "<(module_root_dir)/native"],
+    "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
+    "conditions": [["OS!='linux'", {"type": "none"}]],
   }],
 }

@@ -52,6 +52,7 @@ function tryBuilder(file, builder) {
   const steps = [
     ['npm', ['rebuild', 'frazil', '--foreground-scripts']],
     [process.execPath, ['probe.mjs']],
+    ['node_modules/.bin/frazil-runc', ['--version']],
   ];
   const failed = steps.map(([program, args]) => offline(program, args, { dir, home, builder })).find((one) => !one.ok);
   console.log(
@@ -61,7 +62,7 @@ function tryBuilder(file, builder) {
 }
 
 function offline(program, args, { dir, home, builder }) {
-  const env = { PATH: process.env.PATH, HOME: home, FRAZIL_BUILD: builder };
+  const env = { PATH: process.env.PATH, HOME: home, FRAZIL_BUILD: builder, FRAZIL_RUNC: '/bin/true' };
   for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY']) env[name] = NO_PROXY_THERE;
   // A namespace without a network where we may make one; the dead proxy otherwise.
   const isolated = spawnSync('unshare', ['--net', 'true']).status === 0;

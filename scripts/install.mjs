@@ -5,13 +5,24 @@
 // FRAZIL_BUILD=cmake-js|node-gyp chooses; FRAZIL_SKIP_BUILD=1 leaves it out.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BUILT = join(ROOT, 'build', 'Release', 'frazil.node');
+const LAUNCHER = join(ROOT, 'build', 'Release', 'frazil-runc');
 const BUILDERS = { 'cmake-js': withCmakeJs, 'node-gyp': withNodeGyp };
 
 main();
@@ -28,6 +39,17 @@ function main() {
   if (!existsSync(BUILT)) fail(`${wanted} ended well but made no ${BUILT}`);
   // A builder that finds nothing to do leaves the old time, and then we would ask it every time.
   utimesSync(BUILT, new Date(), new Date());
+  placeLauncher();
+}
+
+// Engines clear the environment, so the launcher cannot look for node. And npm makes its link to a program before there is a built one:
+// in the package lies a script (scripts/finish-build.mjs), which the program replaces here. A checkout keeps the script, for packing.
+function placeLauncher() {
+  writeFileSync(`${LAUNCHER}.node`, process.execPath);
+  const command = join(ROOT, 'dist', 'frazil-runc');
+  if (!existsSync(command) || existsSync(join(ROOT, 'native', 'test'))) return;
+  rmSync(command);
+  symlinkSync(join('..', 'build', 'Release', 'frazil-runc'), command);
 }
 
 function withCmakeJs() {

@@ -68,3 +68,24 @@ export type {
   MigrateReport,
   Tracking,
 } from './migrate/source/options.js';
+export type { ContainersCall } from './runtime/containers.js';
+export { containers } from './runtime/lazily.js';
+export {
+  type CheckpointOperations,
+  type CheckpointReport as ContainerCheckpointReport,
+  type CommandResult,
+  type Container,
+  type ContainerOperations,
+  checkpointOperations,
+  hasCheckpoint,
+} from './runtime/operations.js';
+export type {
+  CheckpointOptions as ContainerCheckpointOptions,
+  CreateOptions as ContainerCreateOptions,
+  DeleteOptions as ContainerDeleteOptions,
+  ExecOptions as ContainerExecOptions,
+  KillOptions as ContainerKillOptions,
+  OciDocument,
+  RestoreOptions as ContainerRestoreOptions,
+  RunOptions as ContainerRunOptions,
+} from './runtime/options.js';

@@ -50,6 +50,16 @@ export interface ErrorDetails {
     readonly stderr?: string;
   };
   readonly LIBCRIU_MISSING: { readonly tried: readonly string[] };
+  /** The runtime said no; `errors` are its own words. */
+  readonly RUNTIME_REFUSED: {
+    readonly runtime: string;
+    readonly command: string;
+    readonly status: number;
+    readonly errors: readonly string[];
+  };
+  /** The runtime cannot checkpoint. */
+  readonly NOT_IMPLEMENTED: object;
+  readonly EMPTY_ID: object;
   readonly RUNTIME_MISSING: { readonly runtime: string; readonly tried: readonly string[] };
   readonly ADDON_MISSING: { readonly tried: readonly string[] };
   readonly FEATURE_MISSING: { readonly feature: string; readonly option?: string; readonly kernel?: string };
@@ -95,6 +105,9 @@ export const ERROR_CODES = Object.keys({
   CRIU_TOO_OLD: 0,
   CRIU_DIED: 0,
   LIBCRIU_MISSING: 0,
+  RUNTIME_REFUSED: 0,
+  NOT_IMPLEMENTED: 0,
+  EMPTY_ID: 0,
   RUNTIME_MISSING: 0,
   ADDON_MISSING: 0,
   FEATURE_MISSING: 0,
