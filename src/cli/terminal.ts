@@ -7,7 +7,9 @@ export interface Streams {
   readonly stderr: Sink;
 }
 interface Sink {
+  /** False asks to wait for `drain`, as Node's streams do. */
   write(text: string | Uint8Array): unknown;
+  once?(event: 'drain', listener: () => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly fd?: number | undefined;
   readonly columns?: number | undefined;
@@ -46,10 +48,15 @@ export class Terminal {
     this.#streams.stdout.write(`${text}\n`);
   }
 
-  /** A part of the result, as it is. */
-  write(piece: string | Uint8Array): void {
+  /** A part of the result, as it is. Resolves when there is room for the next: a pipe with a slow reader would pile up here. */
+  async write(piece: string | Uint8Array): Promise<void> {
     this.clear();
-    this.#streams.stdout.write(piece);
+    const { stdout } = this.#streams;
+    if (stdout.write(piece) !== false) return;
+    await new Promise<void>((resolve) => {
+      if (stdout.once === undefined) resolve();
+      else stdout.once('drain', resolve);
+    });
   }
 
   printJson(value: unknown): void {

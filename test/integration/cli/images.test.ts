@@ -17,7 +17,7 @@ const UTSNS = encodeImage({
 const JSON_TEXT = '{"magic": "UTSNS", "entries": [{"nodename": "blue", "domainname": "(none)"}]}';
 
 const inDir = (use: (path: string) => Promise<void>) => withTempDir('disk', async ({ path }) => use(path));
-const images = (words: readonly string[], input?: string) =>
+const images = (words: readonly string[], input?: string | Uint8Array) =>
   runProgram('frazil', ['images', ...words], input === undefined ? {} : { input });
 
 describe('frazil images decode and encode', () => {
@@ -29,6 +29,19 @@ describe('frazil images decode and encode', () => {
       const encoded = await images(['encode'], JSON_TEXT);
       expect({ ...encoded, stdout: Buffer.from(encoded.stdout) }).toMatchObject({ status: 0, stdout: UTSNS });
     }));
+
+  it('write all of a long text to a pipe', async () => {
+    const runs = 50_000;
+    const entries = Array.from({ length: runs }, (_, i) => ({
+      kind: 'pagemap_entry' as const,
+      message: { vaddr: BigInt(i) * 8192n, compat_nr_pages: 1, flags: 4 },
+    }));
+    const head = { kind: 'pagemap_head' as const, message: { pages_id: 1 } };
+    const image = encodeImage({ name: 'PAGEMAP', prefix: 'common', entries: [head, ...entries] });
+    const { status, stdout } = await images(['decode'], image);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).entries).toHaveLength(1 + runs);
+  });
 
   it('take the options of crit in all their forms', () =>
     inDir(async (dir) => {

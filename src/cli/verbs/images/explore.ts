@@ -53,10 +53,10 @@ async function showRss(dir: string, { terminal, preferences, interruption }: Con
   for await (const rss of exploreRss(dir, { signal: interruption.signal })) {
     text += `${preferences.json ? JSON.stringify(rss satisfies Rss, addressText) : rssLine(rss)}\n`;
     if (text.length < PIECE_CHARACTERS) continue;
-    terminal.write(text);
+    await terminal.write(text);
     text = '';
   }
-  terminal.write(text);
+  await terminal.write(text);
   return EXIT.done;
 }
 

@@ -59,7 +59,7 @@ export async function openOutput(file: string | undefined, terminal: Terminal): 
 
 function toTerminal(terminal: Terminal): Output {
   return {
-    write: async (piece) => terminal.write(piece),
+    write: (piece) => terminal.write(piece),
     fd: terminal.stdoutFd,
     commit: async () => {},
     [Symbol.asyncDispose]: async () => {},
