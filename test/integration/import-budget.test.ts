@@ -73,7 +73,8 @@ describe('what is loaded', () => {
     expect(ours).toContain('index.js');
     expect(ours.filter((name) => HEAVY.test(name) || /^(addon|rpc|schema|pages)\//.test(name))).toEqual([]);
     expect(others).toEqual([]);
-    expect(ours.length).toBeLessThanOrEqual(40);
+    // 38 for dump, restore and what is asked of CRIU; archives brought 10, migration 4, containers 2.
+    expect(ours.length).toBeLessThanOrEqual(54);
   });
 
   it("by import 'frazil/session': the two sessions, no image schemas, no verb, no dependency", async () => {
@@ -116,7 +117,8 @@ describe('what is loaded', () => {
       expect(ours.filter((name) => idle.test(name))).toEqual([]);
       expect(others.filter((name) => !/frazil\.node$|protobufjs|^required:(long$|\.)/.test(name))).toEqual([]);
       expect(others.filter((name) => /frazil\.node$/.test(name))).not.toEqual([]);
-      expect(ours.length).toBeLessThanOrEqual(100);
+      // 99, and what parses the options of archives, of image verbs and of a rewriting restore.
+      expect(ours.length).toBeLessThanOrEqual(108);
     } finally {
       target.kill('SIGKILL');
     }

@@ -1,11 +1,9 @@
 // createArchive() as callers see it, checked at once; create.ts does it.
 
-import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { Compression } from '../../addon/archive-writer.js';
-import { pipe } from '../../addon/files.js';
 import { type Operation, operation } from '../../criu/operation.js';
 import type { AgeLock } from '../age/header.js';
 import { parseRecipient } from '../age/keys.js';
@@ -81,27 +79,27 @@ export function createArchive(imagesDir: string, call: CreateCall): Operation<Cr
 
 /**
  * The same as a stream, for an upload or an answer: as slow as its reader. Destroying it ends the writing; a failure destroys it with the
- * reason, which `done` has, too.
+ * reason, which `done` has, too. Throws as createArchive() does.
  */
 export function archiveStream(
   imagesDir: string,
   options: CreateOptions & { readonly signal?: AbortSignal } = {},
 ): { readonly stream: Readable; readonly done: Promise<CreateReport> } {
-  const { read, write } = pipe();
-  const number = write.number;
-  try {
-    const run = createArchive(imagesDir, { ...options, to: { fd: number } });
-    const stream = new Socket({ fd: read.take(), readable: true, writable: false });
-    const done = run.done.finally(() => write.close());
-    // Heard before the end of the pipe is: so a reader is never told that half an archive is all.
-    run.done.catch((reason: unknown) => stream.destroy(reason instanceof Error ? reason : new Error(String(reason))));
-    done.catch(() => {});
-    return { stream, done };
-  } catch (reason) {
-    read.close();
-    write.close();
-    throw reason;
-  }
+  if (imagesDir === '') throw new TypeError('Cannot make an archive: a path is empty');
+  choicesOf({ fd: -1 }, options);
+  const stream = new PassThrough();
+  // Its pipe needs the addon, which an import of Frazil does not load.
+  const started = import('./stream.js').then(({ throughPipe }) =>
+    throughPipe((to) => createArchive(imagesDir, { ...options, to })),
+  );
+  started.then(
+    (run) => pipeline(run.stream, stream, () => {}),
+    (reason: Error) => stream.destroy(reason),
+  );
+  const done = started.then((run) => run.done);
+  // Who only reads learns it from the stream.
+  done.catch(() => {});
+  return { stream, done };
 }
 
 interface Choices {

@@ -3,7 +3,6 @@
 
 import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
-import { readPstree } from '../../images/pstree.js';
 import type { ProfileName } from '../profiles.js';
 import { fileMember, imageMembers, type Member, optionalFile } from './members.js';
 
@@ -87,6 +86,8 @@ function inMemory({ name, content }: { readonly name: string; readonly content: 
 }
 
 async function neutralFacts({ imagesDir, now }: ProfileRequest): Promise<Member> {
+  // With the schemas of all images: not for who only imports this.
+  const { readPstree } = await import('../../images/pstree.js');
   const [root] = await readPstree(imagesDir);
   const facts = {
     frazilArchive: 1,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { availableMemory, estimateTree, treeOf } from '../../../src/pages/estimate.js';
 import { mapFew } from '../../../src/pages/few.js';
 
@@ -15,6 +15,11 @@ describe('estimateTree()', () => {
     try {
       await once(shell.stdout, 'data');
       const pid = shell.pid ?? 0;
+      // The inner shell says "up" when it has forked; its child may not be `sleep` yet.
+      await vi.waitFor(async () => {
+        const leaf = (await treeOf(pid)).at(-1);
+        expect(readFileSync(`/proc/${leaf}/comm`, 'utf8')).toBe('sleep\n');
+      });
       const tree = await estimateTree(pid);
       expect(tree.pids[0]).toBe(pid);
       expect(tree.pids).toHaveLength(3);
