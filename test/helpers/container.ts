@@ -171,11 +171,17 @@ async function run(file: string, args: readonly string[], cwd: string, FRAZIL_RU
 
 const SIGNALED = 128;
 
-// What a checkpoint restored by CRIU on a hybrid host leaves in the hierarchies that the runtime does not know.
+// What a checkpoint restored by CRIU on a hybrid host leaves in the hierarchies that the runtime does not know. crun gives CRIU the
+// container's cgroup in place of each hierarchy's root, so the root's properties are written to it, also the whole realtime budget
+// (cpu.rt_runtime_us). A removed cgroup keeps its budget for as long as a zombie is in it, and pid 1 may take a second to reap: until
+// then the next restore would fail with EINVAL. So the budget is given back first.
 function removeCgroups(id: string): void {
   for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
+    const path = join('/sys/fs/cgroup', hierarchy, id);
+    const realtime = join(path, 'cpu.rt_runtime_us');
+    if (existsSync(realtime)) writeFileSync(realtime, '0');
     try {
-      rmdirSync(join('/sys/fs/cgroup', hierarchy, id));
+      rmdirSync(path);
     } catch {
       // Not there, which is the rule.
     }
