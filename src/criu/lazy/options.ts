@@ -18,7 +18,7 @@ export interface LazyOptions {
   readonly bytesPerSecond?: number;
 }
 
-/** How long tasks waited for pages, from the moment that the service heard of it. Rounded up to a quarter of a power of two. */
+/** How long tasks waited for pages, from the moment that the service heard of it. Rounded up to a quarter of a power of two, but never above `max`. */
 export interface FaultLatency {
   readonly p50: number;
   readonly p99: number;

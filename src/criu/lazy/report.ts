@@ -15,7 +15,9 @@ export interface Moments {
 }
 
 export function faultLatency({ latency, faultMaxNs }: LazyCounters): FaultLatency {
-  return { p50: quantile(latency, 0.5), p99: quantile(latency, 0.99), max: Math.round(faultMaxNs / 1000) };
+  const max = Math.round(faultMaxNs / 1000);
+  // A quantile is the upper end of its bucket, which may lie above the longest wait.
+  return { p50: Math.min(quantile(latency, 0.5), max), p99: Math.min(quantile(latency, 0.99), max), max };
 }
 
 function quantile(latency: readonly number[], share: number): number {
