@@ -2,8 +2,10 @@
 // and only the destination knows whether it may run on. Started before the freeze, it reads what it needs from its standard input, which
 // ends with the source. Whoever kills this program, too, leaves the tree stopped.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pidfdOpen, sendSignal } from '../../addon/children.js';
 import type { Fd } from '../../addon/fd.js';
 import { connectControl } from '../wire/connect.js';
@@ -31,11 +33,34 @@ async function takeOver({ id, to, security, pids }: Charge): Promise<void> {
     signal: never,
     onState: () => {},
   });
+  if (outcome.kind !== 'moved') await untilFree(pids);
   const signal = outcome.kind === 'moved' ? constants.signals.SIGKILL : constants.signals.SIGCONT;
   for (const task of tasks) signalTask(task, signal);
   if (outcome.kind !== 'moved') return;
   await outcome.channel.send({ type: 'done' });
   outcome.channel.close();
+}
+
+// CRIU is still putting the tasks back when its socket to the source has ended, thread by thread. A SIGCONT in the middle of that takes
+// the pending SIGSTOP away from some threads only, and the task stays stopped; afterwards it undoes the stop.
+async function untilFree(pids: readonly number[]): Promise<void> {
+  const end = performance.now() + LETTING_GO_MS;
+  while (pids.some(isTraced) && performance.now() < end) await delay(LOOK_AGAIN_MS);
+}
+
+// A CRIU that has not let go by then hangs; whoever ends it finds the tasks stopped or running, as the kernel has it.
+const LETTING_GO_MS = 30_000;
+const LOOK_AGAIN_MS = 10;
+
+/** Whether somebody traces any of its threads. One that has ended is free. */
+function isTraced(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).some(
+      (thread) => !/^TracerPid:\t0$/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')),
+    );
+  } catch {
+    return false;
+  }
 }
 
 function handleOf(pid: number): readonly Fd[] {
