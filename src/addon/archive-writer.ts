@@ -4,16 +4,16 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { attempt, isNativeFailure } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
+import type { Fd } from './native-core.js';
 import type {
   ArchiveAddition,
-  Fd,
   NativeArchiveOptions,
   NativeArchiveWriter,
   PagesMember,
   SinkCounters,
-} from './native.js';
+} from './native-pages.js';
 
-export type { ArchiveAddition, NativeCompression as Compression, PagesMember } from './native.js';
+export type { ArchiveAddition, NativeCompression as Compression, PagesMember } from './native-pages.js';
 
 /** One archive. Its first failure makes it worthless; closing it lets go of the output, when no job uses it any more. */
 export interface ArchiveWriter extends Disposable {

@@ -2,7 +2,7 @@
 
 import { attempt } from './failure.js';
 import { native } from './load.js';
-import type { Fd } from './native.js';
+import type { Fd } from './native-core.js';
 
 /**
  * Opens `path` below the folder `root`. 'create' makes a new file of mode 0600 (EEXIST when there is something); 'read' does not wait for

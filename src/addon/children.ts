@@ -3,9 +3,9 @@
 import { attempt } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { ExitStatus, Fd, NativeChild, NativeChildWatch, NativeSpawnOptions } from './native.js';
+import type { ExitStatus, Fd, NativeChild, NativeChildWatch, NativeSpawnOptions } from './native-core.js';
 
-export type { ExitStatus } from './native.js';
+export type { ExitStatus } from './native-core.js';
 export type SpawnOptions = NativeSpawnOptions;
 export type Child = NativeChild;
 

@@ -2,7 +2,7 @@
 
 import { attempt } from './failure.js';
 import { native } from './load.js';
-import type { NativeExecOptions } from './native.js';
+import type { NativeExecOptions } from './native-core.js';
 
 export type ExecOptions = NativeExecOptions;
 

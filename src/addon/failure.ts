@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import { CheckpointError } from '../errors/checkpoint-error.js';
-import type { NativeFailure } from './native.js';
+import type { NativeFailure } from './native-core.js';
 
 /** Whether the addon said so, and not a TypeError or something else's throw. */
 export function isNativeFailure(reason: unknown): reason is NativeFailure {

@@ -2,7 +2,7 @@
 
 import { attempt } from './failure.js';
 import { native } from './load.js';
-import type { Fd as FdHandle } from './native.js';
+import type { Fd as FdHandle } from './native-core.js';
 
 /** An open file descriptor that somebody owns: see `Fd` in native.ts. */
 export type Fd = FdHandle;

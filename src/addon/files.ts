@@ -2,7 +2,7 @@
 
 import { attempt } from './failure.js';
 import { native } from './load.js';
-import type { Fd } from './native.js';
+import type { Fd } from './native-core.js';
 
 /** Both ends are CLOEXEC and owned by the caller. `capacityBytes` is a wish: the kernel may keep 64 KiB. */
 export function pipe(options: { readonly capacityBytes?: number } = {}): { readonly read: Fd; readonly write: Fd } {

@@ -13,7 +13,7 @@ import type {
   NativeSearchOptions,
   SearchCounters,
   SquashCounters,
-} from './native.js';
+} from './native-images.js';
 
 export type {
   ChainOutcome,
@@ -23,7 +23,7 @@ export type {
   NativeMatch,
   SearchCounters,
   SquashCounters,
-} from './native.js';
+} from './native-images.js';
 
 /** Prints the pagemap `image` as crit does, into `out`. A fault leaves the text cut off after `bytes`. */
 export function printPagemap(

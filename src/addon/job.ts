@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { isNativeFailure, toError } from './failure.js';
-import type { NativeJob } from './native.js';
+import type { NativeJob } from './native-core.js';
 
 /** Background work. Settles once; `await using` cancels it and waits until its thread has let go of its fds. */
 export interface Job<T, Counters = undefined> extends AsyncDisposable {

@@ -3,7 +3,7 @@
 import type { Fd } from './fd.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { NativeJob } from './native.js';
+import type { NativeJob } from './native-core.js';
 
 /** A setter of libcriu: what it takes after `criu_opts*` is in `signature` (native/criu/libcriu.h). */
 export interface LibcriuSetter {

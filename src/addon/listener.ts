@@ -3,7 +3,7 @@
 import { attempt } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { Fd, NativePeer } from './native.js';
+import type { Fd, NativePeer } from './native-core.js';
 
 export type Peer = NativePeer;
 

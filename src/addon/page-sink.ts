@@ -3,9 +3,10 @@
 import { attempt } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { Fd, NativePageSinkOptions, SinkCounters, SinkReception } from './native.js';
+import type { Fd } from './native-core.js';
+import type { NativePageSinkOptions, SinkCounters, SinkReception } from './native-pages.js';
 
-export type { SinkCounters, SinkFailure, SinkReception } from './native.js';
+export type { SinkCounters, SinkFailure, SinkReception } from './native-pages.js';
 export type PageSinkOptions = NativePageSinkOptions;
 
 /**

@@ -3,15 +3,15 @@
 import { attempt } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
+import type { Fd } from './native-core.js';
 import type {
-  Fd,
   NativePageIntakeOptions,
   NativePageSenderOptions,
   SinkReception,
   TransferCounters,
-} from './native.js';
+} from './native-pages.js';
 
-export type { TransferCounters } from './native.js';
+export type { TransferCounters } from './native-pages.js';
 export type PageSenderOptions = NativePageSenderOptions;
 export type PageIntakeOptions = NativePageIntakeOptions;
 

@@ -1,9 +1,10 @@
 // Socket pairs and messages: the control plane.
 
+import { CheckpointError } from '../errors/checkpoint-error.js';
 import { attempt } from './failure.js';
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { Fd, NativeMessage } from './native.js';
+import type { Fd, NativeMessage } from './native-core.js';
 
 export type Message = NativeMessage;
 
@@ -24,6 +25,13 @@ export function streamPair(options: { readonly bufferBytes?: number } = {}): [Fd
 export function send(fd: Fd, bytes: Uint8Array, fds: readonly Fd[] = []): void {
   attempt('send a message', () => native().send(fd, bytes, fds));
 }
+
+/** Whether that is why `send` failed: its peer is gone. */
+export function hasHungUp(error: unknown): boolean {
+  return CheckpointError.is(error, 'IO') && HUNG_UP.has(error.detail.errno ?? '');
+}
+
+const HUNG_UP = new Set(['EPIPE', 'ECONNRESET', 'ENOTCONN']);
 
 /**
  * Waits for one message; `undefined` when the peer has hung up. An aborted wait leaves the message in the socket. IO with

@@ -2,9 +2,10 @@
 
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { CopiedBytes, Fd, NativeCopy, NativeFilter, NativePack, StreamCounters } from './native.js';
+import type { Fd } from './native-core.js';
+import type { CopiedBytes, NativeCopy, NativeFilter, NativePack, StreamCounters } from './native-images.js';
 
-export type { CopiedBytes, StreamCounters } from './native.js';
+export type { CopiedBytes, StreamCounters } from './native-images.js';
 export type CopyRequest = NativeCopy;
 export type FilterRequest = NativeFilter;
 export type PackRequest = NativePack;

@@ -2,7 +2,7 @@
 
 import { attempt } from './failure.js';
 import { native } from './load.js';
-import type { Fd } from './native.js';
+import type { Fd } from './native-core.js';
 
 /** A duplicate of fd `number` of the process; the caller owns it. IO with EBADF when it is not open, EPERM, ESRCH. */
 export function pidfdGetfd(pidfd: Fd, number: number): Fd {

@@ -2,9 +2,10 @@
 
 import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
-import type { BadImage, Fd } from './native.js';
+import type { Fd } from './native-core.js';
+import type { BadImage } from './native-images.js';
 
-export type { BadImage } from './native.js';
+export type { BadImage } from './native-images.js';
 
 /** The first image of `names` (pagemaps) that is wrong, if any. IO when one cannot be read. */
 export function verifyPages(

@@ -1,8 +1,7 @@
 // The session over our own child: the default. One packet of the socket is one message; there is no length in front, so a stream
 // socket, and thereby Node's child_process, could not carry it.
 
-import { type Message, send } from '../addon/sockets.js';
-import { CheckpointError } from '../errors/checkpoint-error.js';
+import { hasHungUp, type Message, send } from '../addon/sockets.js';
 import type { CriuRequest } from '../schema/rpc.js';
 import { decodeResponse, encodeRequest } from '../schema/rpc-codec.js';
 import { Exchange, type Received, type Wire } from './exchange.js';
@@ -46,7 +45,7 @@ class SwrkSession implements Session, Wire {
       send(this.#child.socket, encodeRequest(request));
     } catch (error) {
       // A CRIU that died before it read is found out by the wait that follows, with its exit status.
-      if (!isHangUp(error)) throw error;
+      if (!hasHungUp(error)) throw error;
     }
   }
 
@@ -65,7 +64,7 @@ class SwrkSession implements Session, Wire {
     try {
       return await this.#child.receive();
     } catch (error) {
-      if (isHangUp(error)) return undefined;
+      if (hasHungUp(error)) return undefined;
       throw error;
     }
   }
@@ -100,8 +99,4 @@ class SwrkSession implements Session, Wire {
     if (!this.#exchange.becameCommand) await this.#child.exited;
     this.#child.close();
   }
-}
-
-function isHangUp(error: unknown): boolean {
-  return CheckpointError.is(error, 'IO') && ['EPIPE', 'ECONNRESET', 'ENOTCONN'].includes(error.detail.errno ?? '');
 }

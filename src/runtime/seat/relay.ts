@@ -2,7 +2,7 @@
 // not read either.
 
 import type { Fd } from '../../addon/fd.js';
-import { type Message, receive, send } from '../../addon/sockets.js';
+import { hasHungUp, type Message, receive, send } from '../../addon/sockets.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 
 export interface Relay {
@@ -43,14 +43,12 @@ export function forward(to: Fd, { bytes, fds }: Message): boolean {
     send(to, bytes, fds);
     return true;
   } catch (error) {
-    if (CheckpointError.is(error, 'IO') && GONE.has(error.detail.errno ?? '')) return false;
+    if (hasHungUp(error)) return false;
     throw error;
   } finally {
     for (const fd of fds) fd.close();
   }
 }
-
-const GONE = new Set(['EPIPE', 'ECONNRESET', 'ENOTCONN']);
 
 function isAborted(error: unknown): boolean {
   return CheckpointError.is(error, 'ABORTED');

@@ -18,7 +18,7 @@ import {
   watchChild,
 } from '../../../src/addon/children.js';
 import { memfd } from '../../../src/addon/files.js';
-import type { Fd } from '../../../src/addon/native.js';
+import type { Fd } from '../../../src/addon/native-core.js';
 import { receiveSoon, send, seqpacketPair, streamPair } from '../../../src/addon/sockets.js';
 import { need, testWith } from '../../helpers/needs.js';
 import { openFds } from './open-fds.js';

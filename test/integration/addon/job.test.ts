@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { runJob } from '../../../src/addon/job.js';
 import { native } from '../../../src/addon/load.js';
-import type { NativeJob } from '../../../src/addon/native.js';
+import type { NativeJob } from '../../../src/addon/native-core.js';
 import { receive, seqpacketPair } from '../../../src/addon/sockets.js';
 import { openFds, threadCount } from './open-fds.js';
 
