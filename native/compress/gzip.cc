@@ -1,40 +1,17 @@
-// zlib: the one of the node program, which exports it for addons, or else libz.so.1. The prototypes and z_stream are ours: a stable
-// interface since 1.2.0 (2003), which checks the struct's size itself.
+// gzip members, whole ones: one call compresses or reads one.
 
 #include "compress/gzip.h"
 
 #include <algorithm>
 
-#include "sys/shared_library.h"
+#include "compress/zlib.h"
 
 namespace frazil::compress {
 namespace {
 
-constexpr const char* kLibrary = "libz.so.1";
-
-struct Stream {  // z_stream
-  const void* next_in;
-  unsigned avail_in;
-  unsigned long total_in;
-  void* next_out;
-  unsigned avail_out;
-  unsigned long total_out;
-  const char* message;
-  void* state;
-  void* allocate;
-  void* release;
-  void* opaque;
-  int data_type;
-  unsigned long checksum;
-  unsigned long reserved;
-};
-
 constexpr int kFinish = 4;
-constexpr int kStreamEnd = 1;
 constexpr int kDeflated = 8;
-constexpr int kGzipWindow = 15 + 16;  // the largest window, with gzip's header and trailer
 constexpr int kMemoryLevel = 8;
-constexpr const char* kVersion = "1.2.0";  // only the first character is compared
 
 class Gzip {
  public:
@@ -46,22 +23,22 @@ class Gzip {
   Gzip& operator=(const Gzip&) = delete;
 
   Result<void> open_deflate(int level) noexcept {
-    int (*init)(Stream*, int, int, int, int, int, const char*, int) = nullptr;
+    int (*init)(ZStream*, int, int, int, int, int, const char*, int) = nullptr;
     const bool found = library_.find("deflateInit2_", init) && library_.find("deflate", step_) &&
                        library_.find("deflateReset", reset_) && library_.find("deflateEnd", end_);
     if (!found) return SysError{ELIBACC, "dlsym"};
     const int size = static_cast<int>(sizeof stream_);
-    if (init(&stream_, std::clamp(level, 1, 9), kDeflated, kGzipWindow, kMemoryLevel, 0, kVersion, size) != 0)
+    if (init(&stream_, std::clamp(level, 1, 9), kDeflated, kGzipWindow, kMemoryLevel, 0, kZlibVersion, size) != 0)
       return SysError{ENOMEM, "deflateInit2"};
     return {};
   }
 
   Result<void> open_inflate() noexcept {
-    int (*init)(Stream*, int, const char*, int) = nullptr;
+    int (*init)(ZStream*, int, const char*, int) = nullptr;
     const bool found = library_.find("inflateInit2_", init) && library_.find("inflate", step_) &&
                        library_.find("inflateReset", reset_) && library_.find("inflateEnd", end_);
     if (!found) return SysError{ELIBACC, "dlsym"};
-    if (init(&stream_, kGzipWindow, kVersion, static_cast<int>(sizeof stream_)) != 0)
+    if (init(&stream_, kGzipWindow, kZlibVersion, static_cast<int>(sizeof stream_)) != 0)
       return SysError{ENOMEM, "inflateInit2"};
     return {};
   }
@@ -77,24 +54,21 @@ class Gzip {
     std::byte nothing;
     stream_.next_out = to.empty() ? &nothing : to.data();
     stream_.avail_out = static_cast<unsigned>(room);
-    const bool ended = step_(&stream_, kFinish) == kStreamEnd;
+    const bool ended = step_(&stream_, kFinish) == kZStreamEnd;
     *used = room - stream_.avail_out;
     return ended && stream_.avail_in == 0;
   }
 
  private:
   SharedLibrary library_;
-  Stream stream_{};
-  int (*step_)(Stream*, int) = nullptr;
-  int (*reset_)(Stream*) = nullptr;
-  int (*end_)(Stream*) = nullptr;
+  ZStream stream_{};
+  int (*step_)(ZStream*, int) = nullptr;
+  int (*reset_)(ZStream*) = nullptr;
+  int (*end_)(ZStream*) = nullptr;
 };
 
-// Both have all of the functions or none.
 Result<std::unique_ptr<Gzip>> load() noexcept {
-  auto library = SharedLibrary::of_process();
-  int (*probe)(Stream*, int) = nullptr;
-  if (!library.ok() || !library.value().find("deflate", probe)) library = SharedLibrary::open(kLibrary);
+  auto library = open_zlib();
   if (!library.ok()) return library.error();
   return std::make_unique<Gzip>(std::move(library).value());
 }

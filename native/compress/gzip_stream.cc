@@ -4,34 +4,14 @@
 #include <climits>
 
 #include "compress/stream.h"
-#include "sys/shared_library.h"
+#include "compress/zlib.h"
 
 namespace frazil::compress {
 namespace {
 
-struct ZStream {  // z_stream: stable since 1.2.0, and its size is checked by the library
-  const void* next_in;
-  unsigned avail_in;
-  unsigned long total_in;
-  void* next_out;
-  unsigned avail_out;
-  unsigned long total_out;
-  const char* message;
-  void* state;
-  void* allocate;
-  void* release;
-  void* opaque;
-  int data_type;
-  unsigned long checksum;
-  unsigned long reserved;
-};
-
 constexpr int kNoFlush = 0;
 constexpr int kOk = 0;
-constexpr int kStreamEnd = 1;
-constexpr int kNoProgress = -5;       // Z_BUF_ERROR: no fault
-constexpr int kGzipWindow = 15 + 16;  // the largest window, with gzip's header and trailer
-constexpr const char* kVersion = "1.2.0";  // only the first character is compared
+constexpr int kNoProgress = -5;  // Z_BUF_ERROR: no fault
 
 class GzipStream final : public StreamDecoder {
  public:
@@ -45,7 +25,7 @@ class GzipStream final : public StreamDecoder {
     const bool found = library_.find("inflateInit2_", init) && library_.find("inflate", step_) &&
                        library_.find("inflateReset", reset_) && library_.find("inflateEnd", end_);
     if (!found) return SysError{ELIBACC, "dlsym"};
-    if (init(&stream_, kGzipWindow, kVersion, static_cast<int>(sizeof stream_)) != kOk)
+    if (init(&stream_, kGzipWindow, kZlibVersion, static_cast<int>(sizeof stream_)) != kOk)
       return SysError{ENOMEM, "inflateInit2"};
     return {};
   }
@@ -63,8 +43,8 @@ class GzipStream final : public StreamDecoder {
     stream_.next_out = to.data();
     stream_.avail_out = out;
     const int answer = step_(&stream_, kNoFlush);
-    if (answer != kOk && answer != kStreamEnd && answer != kNoProgress) return SysError{EBADMSG, "inflate"};
-    ended_ = answer == kStreamEnd;
+    if (answer != kOk && answer != kZStreamEnd && answer != kNoProgress) return SysError{EBADMSG, "inflate"};
+    ended_ = answer == kZStreamEnd;
     return Step{in - stream_.avail_in, out - stream_.avail_out, ended_};
   }
 
@@ -80,7 +60,7 @@ class GzipStream final : public StreamDecoder {
 }  // namespace
 
 Result<std::unique_ptr<StreamDecoder>> open_gzip_stream() noexcept {
-  auto library = SharedLibrary::open("libz.so.1");
+  auto library = open_zlib();
   if (!library.ok()) return library.error();
   auto opened = std::make_unique<GzipStream>(std::move(library).value());
   if (auto ready = opened->open(); !ready.ok()) return ready.error();

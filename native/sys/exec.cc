@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "sys/c_strings.h"
+
 namespace frazil {
 namespace {
 
@@ -102,15 +104,6 @@ class SoftLimit {
 
 bool holds(const std::vector<int>& numbers, int number) noexcept {
   return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
-}
-
-std::vector<char*> c_strings(const std::vector<std::string>& strings) noexcept {
-  std::vector<char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  // execve() takes char* for historical reasons and does not write.
-  for (const std::string& one : strings) pointers.push_back(const_cast<char*>(one.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "sys/c_strings.h"
 #include "sys/pidfd.h"
 #include "sys/retry.h"
 
@@ -120,15 +121,6 @@ int set_attributes(posix_spawnattr_t& attributes, bool new_process_group) noexce
   if (const int failure = ::posix_spawnattr_setsigdefault(&attributes, &all); failure != 0) return failure;
   if (const int failure = ::posix_spawnattr_setsigmask(&attributes, &none); failure != 0) return failure;
   return ::posix_spawnattr_setflags(&attributes, static_cast<short>(flags));
-}
-
-std::vector<char*> c_strings(const std::vector<std::string>& strings) noexcept {
-  std::vector<char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  // posix_spawn() takes char* for historical reasons and does not write.
-  for (const std::string& one : strings) pointers.push_back(const_cast<char*>(one.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 Result<pid_t> exec_child(const SpawnOptions& options, const FileActions& actions) noexcept {

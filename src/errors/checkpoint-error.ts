@@ -151,3 +151,11 @@ export class CheckpointError<C extends ErrorCode = ErrorCode> extends Error {
     return { name: this.name, code: this.code, message: this.message, detail: this.detail };
   }
 }
+
+/** For `catch()` of a file system call of Node's: throws IO, whose sentence is `what` with the errno behind it. */
+export function failIo(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
+  return (cause) => {
+    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
+    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
+  };
+}

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CheckpointError } from '../errors/checkpoint-error.js';
+import { CheckpointError, failIo } from '../errors/checkpoint-error.js';
 
 /**
  * `fill` writes into the folder that it is given, mode 0700, and syncs what it writes. When it fails nothing is left. Throws
@@ -14,11 +14,11 @@ export async function writeBeside<T>(path: string, fill: (folder: string) => Pro
   const final = resolve(path);
   await refuseExisting(final);
   const folder = join(dirname(final), `.frazil-${basename(final)}-${randomBytes(6).toString('hex')}`);
-  await mkdir(folder, { mode: 0o700 }).catch(io(`Cannot write beside "${final}"`, folder));
+  await mkdir(folder, { mode: 0o700 }).catch(failIo(`Cannot write beside "${final}"`, folder));
   try {
     const report = await fill(folder);
     await sync(folder);
-    await rename(folder, final).catch(io(`Cannot put the images in place at "${final}"`, final));
+    await rename(folder, final).catch(failIo(`Cannot put the images in place at "${final}"`, final));
     await sync(dirname(final));
     return report;
   } catch (error) {
@@ -47,11 +47,4 @@ async function refuseExisting(path: string): Promise<void> {
   if (status.isDirectory() && (await readdir(path)).length === 0) return;
   const message = `Cannot write "${path}": it exists already. Name a directory that does not`;
   throw new CheckpointError('IMAGES_EXIST', message, { imagesDir: path });
-}
-
-function io(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
-  return (cause) => {
-    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
-    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
-  };
 }

@@ -14,7 +14,7 @@ import { access, chmod, copyFile, mkdir, open, readdir, rm, symlink } from 'node
 import { join } from 'node:path';
 import { Fd } from '../addon/fd.js';
 import { tryLock } from '../addon/files.js';
-import { CheckpointError } from '../errors/checkpoint-error.js';
+import { CheckpointError, failIo } from '../errors/checkpoint-error.js';
 import { Held } from './held.js';
 import { openSmall, type Small } from './small-images.js';
 import { INVENTORY, type SwapOptions, swapIn } from './swap.js';
@@ -44,7 +44,7 @@ export async function openStaging(imagesDir: string): Promise<Staging> {
   const small = opened.use(await openSmall());
   opened.defer(() => small.remove());
   const path = join(imagesDir, `${PREFIX}${randomBytes(6).toString('hex')}`);
-  await mkdir(path, { mode: 0o700 }).catch(io(`Cannot write into the images directory "${imagesDir}"`, path));
+  await mkdir(path, { mode: 0o700 }).catch(failIo(`Cannot write into the images directory "${imagesDir}"`, path));
   // What cannot be removed has a name that no reader takes for a checkpoint.
   opened.defer(() => rm(path, { recursive: true, force: true }).catch(() => {}));
   const pages = opened.use(await openDirectory(path, 'itself'));
@@ -54,7 +54,7 @@ export async function openStaging(imagesDir: string): Promise<Staging> {
     pages,
     commit: async (parent, options) => {
       if (held.disposed) throw new RangeError('Cannot commit: the staging is disposed');
-      await gather(small, path, parent).catch(io(`Cannot gather the images for "${imagesDir}"`, path));
+      await gather(small, path, parent).catch(failIo(`Cannot gather the images for "${imagesDir}"`, path));
       await swapIn(imagesDir, path, options);
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
@@ -65,7 +65,7 @@ export async function openStaging(imagesDir: string): Promise<Staging> {
 export async function openDirectory(path: string, which: 'itself' | 'followed' = 'followed'): Promise<Fd> {
   const noFollow = which === 'itself' ? constants.O_NOFOLLOW : 0;
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | noFollow).catch(
-    io(`Cannot open the directory "${path}"`, path),
+    failIo(`Cannot open the directory "${path}"`, path),
   );
   try {
     return Fd.duplicate(handle.fd);
@@ -113,11 +113,4 @@ async function gather(small: Small, to: string, parent: string | undefined): Pro
     }),
   );
   if (parent !== undefined) await symlink(parent, join(to, 'parent'));
-}
-
-function io(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
-  return (cause) => {
-    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
-    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
-  };
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Work } from '../../criu/operation.js';
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { CheckpointError, failIo } from '../../errors/checkpoint-error.js';
 import { openDirectory } from '../../images/staging.js';
 import type { Archive } from '../archive.js';
 import { unpackInto } from './unpack.js';
@@ -18,10 +18,10 @@ export interface ExtractReport extends ArchiveSummary {
 export async function runExtract(archive: Archive, place: string, work: Work<WalkProgress>): Promise<ExtractReport> {
   await assertFree(place);
   const staged = join(dirname(place), `.${basename(place)}.frazil-${randomBytes(6).toString('hex')}`);
-  await mkdir(staged, { mode: 0o700 }).catch(io(`Cannot make a folder beside "${place}"`, staged));
+  await mkdir(staged, { mode: 0o700 }).catch(failIo(`Cannot make a folder beside "${place}"`, staged));
   try {
     const found = await unpackAll(archive, staged, { signal: work.signal, report: work.emit });
-    await rename(staged, place).catch(io(`Cannot put the extracted files at "${place}"`, place));
+    await rename(staged, place).catch(failIo(`Cannot put the extracted files at "${place}"`, place));
     return { ...found, directory: place };
   } finally {
     await rm(staged, { recursive: true, force: true });
@@ -43,16 +43,9 @@ async function unpackAll(
 async function assertFree(place: string): Promise<void> {
   const there = await readdir(place).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
-    return io(`Cannot extract into "${place}"`, place)(cause);
+    return failIo(`Cannot extract into "${place}"`, place)(cause);
   });
   if (there.length === 0) return;
   const message = `Cannot extract into "${place}": it is not empty. Name a folder that does not exist`;
   throw new CheckpointError('IO', message, { path: place, errno: 'ENOTEMPTY' });
-}
-
-function io(what: string, path: string): (cause: NodeJS.ErrnoException) => never {
-  return (cause) => {
-    const detail = { path, syscall: cause.syscall ?? 'unknown', errno: cause.code ?? 'unknown' };
-    throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
-  };
 }

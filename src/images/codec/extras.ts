@@ -143,7 +143,8 @@ function takeMessages({ bytes, at }: Place, message: Message): Taken {
   return { kind: 'taken', extra: { kind: 'messages', messages }, next };
 }
 
-function contentBytes(extra: Extra): number {
+/** Of semaphores and queues without padding; messages count one each, as their heads are entries. */
+export function contentBytes(extra: Extra): number {
   switch (extra.kind) {
     case 'bytes':
       return extra.bytes.length;

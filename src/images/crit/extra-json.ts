@@ -2,7 +2,7 @@
 
 import { type Entry, type EntryKind, encodeEntry } from '../../schema/images.js';
 import type { ImageEntry } from '../codec/decode.js';
-import type { Extra } from '../codec/extras.js';
+import { contentBytes, type Extra } from '../codec/extras.js';
 import { base64Text } from './base64.js';
 import type { Json, JsonObject } from './json.js';
 
@@ -36,18 +36,8 @@ export function payloadNote({ kind, message, extra }: ImageEntry): JsonObject {
 }
 
 function payloadBytes(extra: Extra): number {
-  switch (extra.kind) {
-    case 'bytes':
-      return extra.bytes.length;
-    case 'tcp-queues':
-      return extra.inq.length + extra.outq.length;
-    case 'semaphores':
-      return extra.values.length * Uint16Array.BYTES_PER_ELEMENT;
-    case 'messages':
-      return extra.messages.reduce((sum, { message }) => sum + headBytes(message) + message.msize, 0);
-    default:
-      return extra satisfies never;
-  }
+  if (extra.kind !== 'messages') return contentBytes(extra);
+  return extra.messages.reduce((sum, { message }) => sum + headBytes(message) + message.msize, 0);
 }
 
 function headBytes(message: Entry<'ipc_msg'>): number {
