@@ -164,6 +164,9 @@ function onEnd(pid: number, ended: () => void): Disposable | undefined {
   }
 }
 
+/** CRIU's last line of a restore that it has ended itself (cr-restore.c). */
+const GAVE_UP = 'Restoring FAILED';
+
 interface FailedRestore {
   readonly plan: RestorePlan;
   readonly answer: Answer<'RESTORE'>;
@@ -183,7 +186,8 @@ async function failed({ plan, answer, work, logFile, stderr, rootEnded }: Failed
   }
   if (work.signal.aborted) return aborted(plan, work.signal);
   const log = await readFile(logFile, 'utf8').catch(() => '');
-  if (rootEnded) return rootDied(imagesDir, logFile);
+  // A root that could not be restored ends by itself, and CRIU knows why; of one that was killed it may never hear.
+  if (rootEnded && !log.includes(GAVE_UP)) return rootDied(imagesDir, logFile);
   if (answer.kind === 'hung-up')
     return criuDied(answer, { request: 'RESTORE', imagesDir, ...(await heard(log, logFile)) });
   const { refused } = await import('../errors/refused.js');

@@ -64,11 +64,19 @@ export const SOCKET_RULES: readonly Rule[] = [
   },
   {
     id: 'network-lock-iptables',
-    match:
-      /(?:Locking network failed: iptables-restore returned|Iptables configuration failed|execvp\("ip6?tables-restore", \.\.\.\) failed)/,
+    match: /(?:Locking network failed: iptables-restore returned|Iptables configuration failed)/,
     reason: 'The network cannot be locked: iptables does not work here',
     remedy: 'Pass networkLock: "nftables" (--network-lock nftables), or install iptables',
     option: HINTS.networkLock,
+  },
+  {
+    // Every restore of a network namespace tries these programs, too, and does without.
+    id: 'no-iptables',
+    match: /(?:execvp\("ip6?tables(?:-legacy)?-restore", \.\.\.\) failed|ip6?tables(?:-legacy)?-restore -V failed)/,
+    reason: 'iptables is not installed here',
+    remedy: 'Pass networkLock: "nftables" (--network-lock nftables) to the dump, or install iptables',
+    option: HINTS.networkLock,
+    rank: 'symptom',
   },
   {
     id: 'network-lock-nftables',

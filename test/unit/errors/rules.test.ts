@@ -6,6 +6,7 @@ import { KNOWN } from './known-lines.js';
 
 /** Seen while provoking failures, or named by users, beyond the numbered list. */
 const FURTHER: readonly (readonly [rule: string, line: string])[] = [
+  ['no-iptables', 'Error (criu/util.c:642): execvp("iptables-restore", ...) failed: No such file or directory'],
   ['other-uid-rlimit', "(00.121960) Error (criu/cr-dump.c:389): Can't get rlimit 0: Operation not permitted"],
   [
     'sysv-shm-outside-ipcns',
