@@ -52,6 +52,16 @@ recipe_archivers() {
   "$P/usr/bin/age" --version >/dev/null
 }
 
+# A container engine whose archives are those of the profile podman. From stable: the next Podman gives up cgroup v1. runc, because crun
+# refuses hybrid hierarchies. Its helpers move to where run_in_place looks.
+recipe_podman() {
+  debs trixie podman conmon netavark runc golang-github-containers-common
+  mkdir -p "$P/usr/libexec/podman"
+  if [[ -d $P/usr/lib/podman ]]; then mv "$P"/usr/lib/podman/* "$P/usr/libexec/podman/"; fi
+  run_in_place
+  "$P/usr/bin/podman" --version >/dev/null
+}
+
 # A machine to boot: QEMU, the daemon that lends it our root, and Debian's cloud kernel, which has soft-dirty tracking.
 recipe_lab() {
   [[ $TRIPLET == x86_64-* ]] || die "Cannot build the lab on $(uname -m): its guest kernel has no soft-dirty tracking there" 3

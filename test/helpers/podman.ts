@@ -1,0 +1,142 @@
+// Podman with a store of its own, from the private prefix: an engine for one test. Without a network, so it changes nothing of the machine
+// but empty folders below /run.
+
+import { execFile, execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { CRIU_42 } from './criu-cli.js';
+import { need } from './needs.js';
+import { programOf } from './target.js';
+import type { TempDir } from './temp-dir.js';
+
+const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
+const PREFIX = join(home, 'podman');
+
+export const PODMAN = need(
+  'Podman in the private prefix',
+  !existsSync(join(PREFIX, 'usr/bin/podman')) && `no ${PREFIX}; run scripts/setup --lab`,
+);
+
+export const IMAGE = 'localhost/frazil/target:1';
+
+export interface Podman extends AsyncDisposable {
+  /** What the image was made of. */
+  readonly rootfs: string;
+  /** Where its runtime keeps the state of containers. */
+  readonly runtimeRoot: string;
+  /** Throws with what it said when it fails. */
+  call(...args: string[]): Promise<string>;
+}
+
+/** `fill` may add to the image. */
+export async function startPodman(dir: TempDir, fill: (rootfs: string) => void = () => {}): Promise<Podman> {
+  const state = dir.folder('podman');
+  const rootfs = await rootfsIn(dir);
+  fill(rootfs);
+  const runtimeRoot = join(state, 'runc');
+  const env = environment(state);
+  const call = (...args: string[]): Promise<string> =>
+    run(join(PREFIX, 'usr/bin/podman'), ['--runtime-flag', `root=${runtimeRoot}`, ...args], env);
+  execFileSync('tar', ['-C', rootfs, '-cf', join(dir.path, 'image.tar'), '.']);
+  await call('import', '--quiet', '-c', 'ENV PATH=/bin', join(dir.path, 'image.tar'), IMAGE);
+  return {
+    rootfs,
+    runtimeRoot,
+    call,
+    async [Symbol.asyncDispose]() {
+      await call('rm', '--all', '--force', '--time', '0');
+      // Storage makes it a mount point, so that nothing in it propagates; it is one as long as a container was.
+      const overlay = join(state, 'root/overlay');
+      if (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${overlay} `)) execFileSync('umount', [overlay]);
+    },
+  };
+}
+
+const APPLETS = [
+  'sh',
+  'cat',
+  'rm',
+  'mkdir',
+  'mkfifo',
+  'mknod',
+  'ln',
+  'chmod',
+  'chown',
+  'touch',
+  'ls',
+  'find',
+  'stat',
+  'sleep',
+];
+
+async function rootfsIn(dir: TempDir): Promise<string> {
+  const rootfs = dir.folder('rootfs');
+  for (const folder of ['bin', 'tmp', 'proc', 'dev', 'sys', 'etc', 'run']) mkdirSync(join(rootfs, folder));
+  copyFileSync(join(home, 'criu/usr/bin/busybox'), join(rootfs, 'bin/busybox'));
+  copyFileSync(await programOf('memory'), join(rootfs, 'bin/memory'));
+  for (const applet of APPLETS) symlinkSync('busybox', join(rootfs, 'bin', applet));
+  return rootfs;
+}
+
+function environment(state: string): NodeJS.ProcessEnv {
+  const prefix = realpathSync(PREFIX);
+  for (const folder of ['root', 'run', 'tmp', 'bin', '.config/containers'])
+    mkdirSync(join(state, folder), { recursive: true });
+  const file = (name: string, lines: readonly string[], mode = 0o600): string => {
+    writeFileSync(join(state, name), `${lines.join('\n')}\n`, { mode });
+    return join(state, name);
+  };
+  // runc gives CRIU no environment: so one that knows where its configuration is.
+  const config = file('criu.conf', ['network-lock nftables']);
+  const path = `${dirname(CRIU_42.path)}:$PATH`;
+  file('bin/criu', ['#!/bin/sh', `CRIU_CONFIG_FILE=${config} PATH=${path} exec ${CRIU_42.path} "$@"`], 0o755);
+  copyFileSync(join(prefix, 'etc/containers/policy.json'), join(state, '.config/containers/policy.json'));
+  return {
+    HOME: state,
+    PATH: `${state}/bin:${prefix}/usr/sbin:${prefix}/usr/bin:${process.env['PATH']}`,
+    PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
+    CONTAINERS_REGISTRIES_CONF: join(prefix, 'etc/containers/registries.conf'),
+    CONTAINERS_CONF: file('containers.conf', containersConf(state, prefix)),
+    CONTAINERS_STORAGE_CONF: file('storage.conf', [
+      '[storage]',
+      'driver = "overlay"',
+      `graphroot = "${state}/root"`,
+      `runroot = "${state}/run"`,
+    ]),
+  };
+}
+
+// Locks in files, or they were in /dev/shm, one set for the machine.
+function containersConf(state: string, prefix: string): readonly string[] {
+  return [
+    '[containers]',
+    'pids_limit = 0',
+    `seccomp_profile = "${prefix}/usr/share/containers/seccomp.json"`,
+    '[engine]',
+    'runtime = "runc"',
+    'cgroup_manager = "cgroupfs"',
+    'events_logger = "file"',
+    'lock_type = "file"',
+    `conmon_path = ["${prefix}/usr/bin/conmon"]`,
+    `helper_binaries_dir = ["${prefix}/usr/libexec/podman"]`,
+    `image_copy_tmp_dir = "${state}/tmp"`,
+    `tmp_dir = "${state}/run/libpod"`,
+    '[engine.runtimes]',
+    `runc = ["${prefix}/usr/sbin/runc"]`,
+    '[network]',
+    'network_backend = "netavark"',
+    'firewall_driver = "none"',
+    `network_config_dir = "${state}/networks"`,
+  ];
+}
+
+// Into files would do as well: conmon keeps what it inherits, but Podman gives it none of these.
+function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(file, args, { env, maxBuffer: 1 << 24 }, (failure, stdout, stderr) => {
+      if (failure === null) resolve(stdout.trim());
+      else reject(new Error(`podman ${args.slice(2).join(' ')}: ${stderr}`, { cause: failure }));
+    });
+  });
+}
