@@ -3,13 +3,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { answers, type Container, RUNTIMES, startContainer } from '../helpers/container.js';
+import { answers, type Container, RUNTIMES, SEATED, startContainer } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { FRAZIL } from '../helpers/frazil-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { tempDir } from '../helpers/temp-dir.js';
-
-const SEATED = [...FRAZIL, 'runc'];
 
 interface Digest {
   readonly digest: string;

@@ -3,11 +3,9 @@
 // The changes are such that a page restored from the wrong link shows: written again, made zero (a hole whose parent still has
 // contents), made zero and written again, mapped for the first time.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RealCriu, runCriu } from './criu-cli.js';
+import { startPageServer } from './page-server.js';
 import { waitGone } from './procfs.js';
 import { storedPages } from './stored-pages.js';
 import { startTarget, type Target } from './target.js';
@@ -84,17 +82,10 @@ export function byPageServer(criu: RealCriu, { autoDedup }: { autoDedup: boolean
   return async (link) => {
     const parent = link.parent === undefined ? [] : ['--prev-images-dir', link.parent];
     const dedup = autoDedup ? ['--auto-dedup'] : [];
-    const words = ['page-server', '-D', link.images, '-v4', '-o', 'page-server.log', '--address', '127.0.0.1'];
-    const server = spawn(criu.path, [...words, '--status-fd', '3', ...parent, ...dedup], {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    });
-    const ended = once(server, 'exit');
-    await Promise.race([once(server.stdio[3] ?? server, 'data'), ended]);
-    const port = readFileSync(join(link.images, 'page-server.log'), 'utf8').match(/Using (\d+) port/)?.[1] ?? '';
+    const { port, done } = await startPageServer(criu, link.images, [...parent, ...dedup]);
     const sink = ['--page-server', '--address', '127.0.0.1', '--port', port];
     await runCriu(criu, link.verb, link.images, [...wordsOf(link, false), ...sink]);
-    const [status] = await ended;
-    if (status !== 0) throw new Error(`criu page-server ended with ${status}, see ${link.images}/page-server.log`);
+    await done;
   };
 }
 

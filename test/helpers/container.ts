@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ask } from './ask.js';
 import { CRIU_42 } from './criu-cli.js';
+import { FRAZIL } from './frazil-cli.js';
 import { type Need, need } from './needs.js';
 import { programOf } from './target.js';
 import type { TempDir } from './temp-dir.js';
@@ -37,6 +38,8 @@ export interface TestRuntime {
 export const RUNC: TestRuntime = { ...real('runc', 'sbin/runc'), program: () => join(home, 'runtimes/usr/sbin/runc') };
 export const CRUN: TestRuntime = { ...real('crun', 'bin/crun'), program: (dir) => onlyCgroup2(dir) };
 export const RUNTIMES = [RUNC, CRUN];
+/** For callBy(): the runtime through Frazil. */
+export const SEATED = [...FRAZIL, 'runc'];
 
 function real(name: TestRuntime['name'], path: string): Pick<TestRuntime, 'name' | 'here'> {
   const file = join(home, 'runtimes/usr', path);
@@ -75,8 +78,14 @@ export interface Container extends AsyncDisposable {
 
 /** A part of the OCI specification, as far as tests change it. */
 export interface Spec {
-  process: { terminal: boolean; args: string[]; cwd: string };
+  process: {
+    terminal: boolean;
+    args: string[];
+    cwd: string;
+    consoleSize?: { height: number; width: number };
+  };
   root: { path: string; readonly: boolean };
+  hostname: string;
   mounts: { destination: string; type?: string; source?: string; options?: string[] }[];
   linux: { namespaces: { type: string; path?: string }[]; maskedPaths?: string[] };
 }
@@ -144,14 +153,18 @@ export async function answers(container: Container): Promise<void> {
   await until('the target in the container answers', () => container.ask('pid').then(Boolean, () => false));
 }
 
-// The real CRIU is what a runtime finds without Frazil; it needs to be told about nftables, which Frazil does by itself. A container
+// The real CRIU is what a runtime finds without Frazil; it needs to be told about nftables, which Frazil does by itself. Both need to be
+// told which properties of cgroups to keep. A container
 // keeps the standard fds of the runtime that started it, and a file outside of it could not be dumped: then only the log tells.
 async function run(file: string, args: readonly string[], cwd: string, FRAZIL_RUNC?: string): Promise<Outcome> {
-  const config = join(cwd, 'criu.conf');
-  writeFileSync(config, 'network-lock nftables\n');
+  const plain = FRAZIL_RUNC === undefined;
+  const config = join(cwd, plain ? 'criu.conf' : 'seated.conf');
+  const properties = join(cwd, 'cgroup-props');
+  writeFileSync(properties, CGROUP_PROPERTIES);
+  writeFileSync(config, `${plain ? 'network-lock nftables\n' : ''}cgroup-props-file ${properties}\n`);
   const PATH = `${join(CRIU_42.path, '..')}:${process.env['PATH']}`;
-  const seated = { FRAZIL_RUNC, FRAZIL_CRIU: CRIU_42.path };
-  const env = { ...process.env, PATH, ...(FRAZIL_RUNC === undefined ? { CRIU_CONFIG_FILE: config } : seated) };
+  const seated = plain ? {} : { FRAZIL_RUNC, FRAZIL_CRIU: CRIU_42.path };
+  const env = { ...process.env, PATH, CRIU_CONFIG_FILE: config, ...seated };
   const starts = args.some((word) => word === 'run' || word === 'restore');
   const [out, err] = [join(cwd, `out-${randomUUID()}`), join(cwd, `err-${randomUUID()}`)];
   const script = starts ? 'exec "$@" </dev/null >/dev/null 2>&1' : 'exec "$@" </dev/null >"$OUT" 2>"$ERR"';
@@ -171,19 +184,26 @@ async function run(file: string, args: readonly string[], cwd: string, FRAZIL_RU
 
 const SIGNALED = 128;
 
-// What a checkpoint restored by CRIU on a hybrid host leaves in the hierarchies that the runtime does not know. crun gives CRIU the
-// container's cgroup in place of each hierarchy's root, so the root's properties are written to it, also the whole realtime budget
-// (cpu.rt_runtime_us). A removed cgroup keeps its budget for as long as a zombie is in it, and pid 1 may take a second to reap: until
-// then the next restore would fail with EINVAL. So the budget is given back first.
+// On a hybrid host a container of crun is in the roots of the hierarchies of cgroup v1. So CRIU keeps all of their trees, other people's
+// containers included, and makes them anew below the cgroup of the container. What a root or two groups at once cannot have below
+// it (the realtime budget, exclusive cpus) must not be among what it keeps.
+const CGROUP_PROPERTIES = ['"cpuset":["cpuset.cpus", "cpuset.mems"]', '"cpu":["cpu.shares"]']
+  .map((each) => each.replace(':', ':\n - "strategy": "replace"\n - "properties": '))
+  .join('\n')
+  .concat('\n');
+
+/** What a restore by CRIU leaves in the hierarchies that the runtime does not know. */
 function removeCgroups(id: string): void {
-  for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
-    const path = join('/sys/fs/cgroup', hierarchy, id);
-    const realtime = join(path, 'cpu.rt_runtime_us');
-    if (existsSync(realtime)) writeFileSync(realtime, '0');
-    try {
-      rmdirSync(path);
-    } catch {
-      // Not there, which is the rule.
-    }
+  for (const hierarchy of readdirSync('/sys/fs/cgroup')) removeTree(join('/sys/fs/cgroup', hierarchy, id));
+}
+
+function removeTree(group: string): void {
+  if (!existsSync(group)) return;
+  for (const entry of readdirSync(group, { withFileTypes: true }))
+    if (entry.isDirectory()) removeTree(join(group, entry.name));
+  try {
+    rmdirSync(group);
+  } catch {
+    // Busy for as long as a process of it has not been reaped: it holds nothing that others need.
   }
 }

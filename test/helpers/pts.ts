@@ -1,7 +1,8 @@
 // A shell on a terminal that the test holds: what is typed, what appears.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
 import { programOf } from './target.js';
 import { until } from './until.js';
 
@@ -19,6 +20,17 @@ export async function openShell(): Promise<Shell> {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { PATH: process.env['PATH'], PS1: 'ready> ', HOME: process.env['HOME'] },
   });
+  return shellOn(child);
+}
+
+/** Listens at `socket` for the terminal that a runtime makes for a container, and is at its other end. */
+export async function openConsole(socket: string): Promise<Shell> {
+  const shell = shellOn(spawn(await programOf('console'), [socket], { stdio: ['pipe', 'pipe', 'ignore'] }));
+  await shell.shows('listening');
+  return shell;
+}
+
+function shellOn(child: ChildProcessByStdio<Writable, Readable, null>): Shell {
   let screen = '';
   child.stdout.on('data', (bytes) => {
     screen += bytes.toString();

@@ -7,7 +7,6 @@ import type { CapturePlan } from '../../criu/capture.js';
 import type { CaptureReport } from '../../criu/capture-report.js';
 import { openDirectoryPlace } from '../../criu/directory-place.js';
 import { report } from '../../criu/dump.js';
-import { chooseNetworkLock } from '../../criu/network-lock.js';
 import type { Work } from '../../criu/operation.js';
 import { PAGES_FD, type PageConnecting, type PageConnection, SOCKET_BYTES } from '../../criu/page-connection.js';
 import type { CaptureProgress } from '../../criu/progress.js';
@@ -15,10 +14,9 @@ import { imagesDirectory } from '../../criu/target.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
 import { openDirectory } from '../../images/staging.js';
-import type { NetworkLock } from '../../options/types.js';
 import type { CriuOpts, CriuRequest, CriuResponse } from '../../schema/rpc.js';
 import { encodeResponse } from '../../schema/rpc-codec.js';
-import { configThatExists } from './config.js';
+import { dumpOpts, isDump } from './dump-opts.js';
 import { type Directories, directoriesOf } from './request.js';
 import type { Seated } from './seat.js';
 import { SeatedSession } from './seated-session.js';
@@ -31,8 +29,9 @@ export interface SeatedDump {
 }
 
 /** Whether the pages of this request can come to us: not those that go to a page server, or stay for a lazy one. */
-export function isOurs({ type, opts }: CriuRequest): boolean {
-  if (type !== 'DUMP' && type !== 'PRE_DUMP' && type !== 'SINGLE_PRE_DUMP') return false;
+export function isOurs(request: CriuRequest): boolean {
+  const { opts } = request;
+  if (!isDump(request)) return false;
   return opts?.pid !== undefined && opts.ps === undefined && opts.lazy_pages !== true;
 }
 
@@ -45,7 +44,7 @@ export async function seatedDump(asked: SeatedDump, work: Work<CaptureProgress>)
   let session: SeatedSession | undefined;
   try {
     const directories = await directoriesOf(seated.asker, request.opts);
-    const opts = await requestOpts(request.opts);
+    const opts = await dumpOpts(request.opts);
     const plan = planOf(asked, directories, async (connecting) => {
       const connection = await connect(asked, opts, connecting);
       session = connection.session;
@@ -62,24 +61,6 @@ export async function seatedDump(asked: SeatedDump, work: Work<CaptureProgress>)
     throw error;
   }
 }
-
-// What CRIU cannot do here unless it is told (ADR 6), and what it would pass over in silence and we would refuse.
-async function requestOpts({ config_file, ...opts }: CriuOpts): Promise<CriuOpts> {
-  const config = await configThatExists(config_file);
-  const { pid = 0, tcp_established: tcpEstablished } = opts;
-  const chosen = config?.networkLock === true || opts.network_lock !== undefined;
-  const lock = chosen ? undefined : await chooseNetworkLock({ pid, tcpEstablished });
-  return {
-    ...opts,
-    ...(lock !== undefined && { network_lock: LOCK_METHODS[lock] }),
-    ...(config !== undefined && { config_file: config.path }),
-  };
-}
-
-const LOCK_METHODS = { iptables: 'IPTABLES', nftables: 'NFTABLES', skip: 'SKIP' } as const satisfies Record<
-  NetworkLock,
-  CriuOpts['network_lock']
->;
 
 function planOf(
   { request: { type, opts }, criu }: SeatedDump,

@@ -9,6 +9,7 @@ import { Held } from '../../images/held.js';
 import type { CriuOpts, CriuRequest, CriuRequestType } from '../../schema/rpc.js';
 import { decodeRequest, encodeRequest } from '../../schema/rpc-codec.js';
 import { isOurs, seatedDump } from './dump.js';
+import { dumpOpts, isDump } from './dump-opts.js';
 import { forward, relay } from './relay.js';
 import { reopened } from './request.js';
 import type { Seated } from './seat.js';
@@ -50,7 +51,8 @@ interface Passing {
 // What was opened stays so until CRIU has ended: it opens it in its own time.
 async function pass({ seated, request, first }: Passing, signal: AbortSignal): Promise<void> {
   await using held = new Held();
-  const ours = await reopened(seated.asker, request, held);
+  const completed = isDump(request) && hasOpts(request) ? { ...request, opts: await dumpOpts(request.opts) } : request;
+  const ours = await reopened(seated.asker, completed, held);
   const [criu, theirs] = seqpacketPair();
   held.use(criu);
   try {

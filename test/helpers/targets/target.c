@@ -89,3 +89,16 @@ void sleep_ms(long ms) {
   struct timespec t = {ms / 1000, ms % 1000 * 1000000};
   while (nanosleep(&t, &t) == -1 && errno == EINTR) continue;
 }
+
+int carry(const struct pollfd *from, int to) {
+  char buffer[4096];
+  if (!(from->revents & (POLLIN | POLLHUP))) return 1;
+  const ssize_t n = read(from->fd, buffer, sizeof buffer);
+  if (n <= 0) return 0;
+  for (ssize_t done = 0; done < n;) {
+    const ssize_t written = write(to, buffer + done, (size_t)(n - done));
+    if (written <= 0) return 0;
+    done += written;
+  }
+  return 1;
+}

@@ -4,6 +4,7 @@
 // nothing of the asker is left in the tree, so the socket never stands in the way of a dump, and the path is bound again
 // by CRIU at restore.
 #pragma once
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,3 +47,6 @@ uint64_t digest(uint64_t seed, const void *from, size_t bytes);
 
 double now(void);
 void sleep_ms(long ms);
+
+// Copies what is there to read, if anything; 0 at the end of the input.
+int carry(const struct pollfd *from, int to);

@@ -22,20 +22,6 @@ _Noreturn static void be_leader(const char *name, char **arguments) {
   die("execvp");
 }
 
-// Copies what is there, if anything; 0 at the end of the input.
-static int carry(const struct pollfd *from, int to) {
-  char buffer[4096];
-  if (!(from->revents & (POLLIN | POLLHUP))) return 1;
-  const ssize_t n = read(from->fd, buffer, sizeof buffer);
-  if (n <= 0) return 0;
-  for (ssize_t done = 0; done < n;) {
-    const ssize_t written = write(to, buffer + done, (size_t)(n - done));
-    if (written <= 0) return 0;
-    done += written;
-  }
-  return 1;
-}
-
 int main(int argc, char **argv) {
   int status = 0;
   if (argc < 2) return 2;
