@@ -66,6 +66,8 @@ Result<Filler::Next> Filler::step(Space& space, Range& range, const std::byte* b
     case ESRCH:
       return Next::ended;
     case ENOENT:
+      // It may have moved away in this very call. The lock is held, so nobody has read that yet.
+      if (uffd::is_changing(space.fd())) return Next::again;
       return unregistered(space, range, limit);
     default:
       if (filled.error != EFAULT) verdict_.fail(Fault::system, {filled.error, "ioctl"});

@@ -46,6 +46,8 @@ void wake(int fd, uint64_t at, uint64_t bytes) noexcept {
   (void)::ioctl(fd, UFFDIO_WAKE, &range);
 }
 
+bool is_changing(int fd) noexcept { return zero(fd, kNowhere, uint64_t{64} << 10).error == EAGAIN; }
+
 bool is_gone(int fd) noexcept { return zero(fd, kNowhere, uint64_t{64} << 10).error == ESRCH; }
 
 Result<size_t> read_messages(int fd, std::span<uffd_msg> into) noexcept {

@@ -30,6 +30,10 @@ Filled zero(int fd, uint64_t at, uint64_t bytes) noexcept;
 // Wakes who waits there: they look again.
 void wake(int fd, uint64_t at, uint64_t bytes) noexcept;
 
+// Whether an event waits, to be read or for its process to go on. After ENOENT from a copy: the kernel looks for the range first and for
+// events after that (Linux 6.8), so a range that has just moved away is not there before it has said so. Exact for as long as nobody reads.
+bool is_changing(int fd) noexcept;
+
 // Whether the memory behind it is gone with its last process.
 bool is_gone(int fd) noexcept;
 

@@ -9,6 +9,7 @@ int main() {
   frazil::test_core(tests);
   frazil::test_crypto(tests);
   frazil::test_lazy_fill(tests);
+  frazil::test_lazy_move(tests);
   frazil::test_lazy_space(tests);
   frazil::test_lazy_wire(tests);
   frazil::test_messages(tests);

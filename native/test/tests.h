@@ -64,6 +64,7 @@ void test_compress(Tests& tests);
 void test_core(Tests& tests);
 void test_crypto(Tests& tests);
 void test_lazy_fill(Tests& tests);
+void test_lazy_move(Tests& tests);
 void test_lazy_space(Tests& tests);
 void test_lazy_wire(Tests& tests);
 void test_messages(Tests& tests);
