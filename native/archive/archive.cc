@@ -16,13 +16,13 @@
 namespace frazil::archive {
 namespace {
 
-constexpr uint64_t kBlockBytes = 512;
 constexpr size_t kPieceBytes = kFrameBytes;
 
 Result<void> append_file(Appender& appender, int directory, const Addition& addition, std::span<std::byte> piece,
                          const Cancel& cancel) noexcept {
-  const UniqueFd file(::openat(directory, addition.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return SysError{errno, "openat"};
+  auto opened = open_member(directory, addition);
+  if (!opened.ok()) return opened.error();
+  const UniqueFd& file = opened.value();
   for (uint64_t at = 0; at < addition.bytes;) {
     if (cancel.cancelled()) return SysError{ECANCELED, "pread"};
     const size_t wanted = std::min<uint64_t>(piece.size(), addition.bytes - at);
@@ -32,8 +32,7 @@ Result<void> append_file(Appender& appender, int directory, const Addition& addi
     if (auto written = appender.write(piece.first(wanted)); !written.ok()) return written;
     at += wanted;
   }
-  constexpr std::array<std::byte, kBlockBytes> kZeros{};
-  return appender.write(std::span(kZeros).first((kBlockBytes - addition.bytes % kBlockBytes) % kBlockBytes));
+  return appender.write(padding_of(addition.bytes));
 }
 
 }  // namespace

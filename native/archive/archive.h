@@ -6,21 +6,12 @@
 #include <vector>
 
 #include "archive/appender.h"
+#include "archive/members.h"
 #include "archive/page_members.h"
 #include "page/absorber.h"
 #include "page/store.h"
 
 namespace frazil::archive {
-
-using Bytes = std::vector<std::byte>;
-
-// A member, or several: `head` as it is, then so many bytes of a file, then zeros up to the next block. Without a name only `head`,
-// which then is whole blocks.
-struct Addition {
-  Bytes head;
-  std::string name;  // in the directory that append() is given
-  uint64_t bytes = 0;
-};
 
 // One archive that is being written: docs/design/archive.md. The steps are those of section 4, one at a time, each on whatever thread:
 // a store takes the pages in, set_heads() says what stands before them, settle() of the store, append(), finish(). The first failure

@@ -2,6 +2,7 @@
 
 #include "napi/archive.h"
 
+#include "napi/additions.h"
 #include "napi/args.h"
 #include "napi/bindings.h"
 #include "napi/call.h"
@@ -36,21 +37,6 @@ std::optional<archive::Compression> to_compression(const Napi::Value& value) {
     return std::nullopt;
   }
   return archive::Compression{*codec, level.As<Napi::Number>().Int32Value(), static_cast<unsigned>(*threads)};
-}
-
-std::optional<archive::Addition> to_addition(const Napi::Value& value) {
-  archive::Addition addition;
-  const auto head = to_bytes(property(value, "head"), "head: bytes");
-  if (!head) return std::nullopt;
-  addition.head = copy_of(*head);
-  if (property(value, "name").IsUndefined()) return addition;
-  auto name = to_string(property(value, "name"), "name: a string");
-  if (!name) return std::nullopt;
-  const auto bytes = to_unsigned(property(value, "bytes"), "bytes: a number");
-  if (!bytes) return std::nullopt;
-  addition.name = std::move(*name);
-  addition.bytes = *bytes;
-  return addition;
 }
 
 class ArchiveJob : public Job {
@@ -174,16 +160,10 @@ class ArchiveWriter : public Napi::ObjectWrap<ArchiveWriter> {
     if (is_closed(info.Env())) return {};
     auto directory = Fd::duplicate(info[0]);
     if (!directory) return {};
-    if (!info[1].IsArray()) return throw_misuse(info.Env(), "additions: an array");
-    std::vector<archive::Addition> additions;
-    const auto list = info[1].As<Napi::Array>();
-    for (uint32_t i = 0; i < list.Length(); ++i) {
-      auto addition = to_addition(list.Get(i));
-      if (!addition) return {};
-      additions.push_back(std::move(*addition));
-    }
+    auto additions = to_additions(info[1]);
+    if (!additions) return {};
     return Job::start(info.Env(), "frazil-append",
-                      std::make_unique<AppendJob>(shared, std::move(*directory), std::move(additions)), info[2]);
+                      std::make_unique<AppendJob>(shared, std::move(*directory), std::move(*additions)), info[2]);
   }
 
   // finish(sync: boolean) -> Job<void>

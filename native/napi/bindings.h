@@ -22,6 +22,7 @@ void define_memory(Napi::Env env, Napi::Object exports);
 void define_overlay(Napi::Env env, Napi::Object exports);
 void define_beneath(Napi::Env env, Napi::Object exports);
 void define_streams(Napi::Env env, Napi::Object exports);
+void define_members(Napi::Env env, Napi::Object exports);
 void define_packing(Napi::Env env, Napi::Object exports);
 // Only with FRAZIL_TESTS: native/test/count_job.cc.
 void define_tests(Napi::Env env, Napi::Object exports);

@@ -33,6 +33,7 @@ import type {
   StreamCounters,
 } from './native-images.js';
 import type {
+  ArchiveAddition,
   NativeArchiveOptions,
   NativeArchiveWriter,
   NativePageIntake,
@@ -109,6 +110,10 @@ export interface Native {
   readBytes(from: Fd, bytes: number): NativeJob<Uint8Array>;
   filterStream(options: NativeFilter): NativeJob<StreamCounters, StreamCounters>;
   writeBytes(to: Fd, bytes: Uint8Array): NativeJob<void>;
+  /** Below `folder`, over no link. EIO when a file has become shorter, EINVAL when it is none. */
+  writeMembers(folder: Fd, to: Fd, additions: readonly ArchiveAddition[]): NativeJob<StreamCounters, StreamCounters>;
+  /** Of a link its own. */
+  readXattrs(path: string): readonly { readonly name: string; readonly value: Uint8Array }[];
   packStream(options: NativePack): NativeJob<StreamCounters, StreamCounters>;
   /** The root of a tmpfs mounted nowhere; EPERM without CAP_SYS_ADMIN. */
   privateTmpfs(): Fd;

@@ -18,7 +18,10 @@ import { createArchive } from '../../src/archive/create/call.js';
 import { extractArchive, verifyArchive } from '../../src/archive/lazily.js';
 import { restore } from '../../src/criu/restore.js';
 import { decodeImage } from '../../src/images/codec/decode.js';
+import { containers } from '../../src/runtime/containers.js';
+import { checkpointOperations } from '../../src/runtime/operations.js';
 import { ask } from '../helpers/ask.js';
+import { RUNC } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { IMAGE, PODMAN, type Podman, startPodman } from '../helpers/podman.js';
@@ -164,3 +167,68 @@ testWith([PODMAN, CRIU_42.here], 'Podman imports an archive that Frazil has made
     await podman.call('rm', '--force', '--time', '0', 'b');
   }
 });
+
+// The whole of what Podman does itself: the processes, what the container has changed in its root, a volume, /dev/shm. The dump is made through
+// runc, as Podman has started the container by it; what only Podman knows of a container it has told before, in an archive of its own.
+testWith(
+  [PODMAN, RUNC.here, CRIU_42.here],
+  "Frazil checkpoints Podman's container, and Podman goes on with it",
+  async () => {
+    await using dir = tempDir();
+    await using podman = await startPodman(dir, (rootfs) => {
+      execFileSync(
+        'sh',
+        ['-ec', 'mkdir opt opt/gone opt/emptied; for f in gone/x emptied/old changed; do echo $f > opt/$f; done'],
+        {
+          cwd: rootfs,
+        },
+      );
+    });
+    const { control } = await run(podman, 'a', '--volume', 'data:/data');
+    const earlier = join(dir.path, 'earlier.tar');
+    await podman.call('container', 'checkpoint', '--leave-running', '--ignore-volumes', '--export', earlier, 'a');
+    await podman.call('exec', 'a', 'sh', '-ec', CHANGES);
+    await ask(control, 'dirty 500');
+    const before = await ask(control, 'digest');
+    const seen = await podman.call('exec', 'a', 'sh', '-ec', LOOK);
+
+    const id = await podman.call('inspect', '--format', '{{.Id}}', 'a');
+    const operations = await containers({
+      runtime: 'runc',
+      path: RUNC.program(dir),
+      root: podman.runtimeRoot,
+      criu: CRIU_42.path,
+    });
+    const imagesDirectory = dir.folder('images');
+    await checkpointOperations(operations).checkpoint(id, { imagesDirectory, leaveRunning: true }).done;
+    const told = join(dir.path, 'told');
+    await extractArchive(archive(earlier), told).done;
+    const rootfs = await podman.call('inspect', '--format', '{{.GraphDriver.Data.MergedDir}}', 'a');
+    const ours = join(dir.path, 'ours.tar.zst');
+    await createArchive(imagesDirectory, {
+      to: ours,
+      profile: 'podman',
+      members: ['config.dump', 'spec.dump'].map((name) => ({ name, path: join(told, name) })),
+      rootfs,
+      volumes: [{ name: 'data', path: await podman.call('volume', 'inspect', '--format', '{{.Mountpoint}}', 'data') }],
+      shm: JSON.parse(readFileSync(join(told, 'config.dump'), 'utf8')).ShmDir,
+    }).done;
+    await podman.call('rm', '--force', '--time', '0', '--volumes', 'a');
+    await podman.call('volume', 'rm', '--force', 'data');
+
+    await podman.call('container', 'restore', '--import', ours, '--name', 'b');
+    const restored = await running(podman, 'b');
+    expect(await ask(restored.control, 'digest')).toEqual(before);
+    expect(await podman.call('exec', 'b', 'sh', '-ec', LOOK)).toBe(seen);
+  },
+);
+
+const CHANGES = `
+cd /opt; rm -r gone; rm -r emptied; mkdir emptied; echo new > emptied/new; echo more >> changed; chmod 4711 changed
+mkdir -p fresh/folder; echo f > fresh/f; ln fresh/f fresh/hard; ln -s f fresh/soft; mkfifo fresh/fifo; chown 5:6 fresh/f
+echo v > /data/v; echo s > /dev/shm/s
+`;
+const LOOK = `
+cd /; for f in $(find opt data dev/shm | sort); do stat -c '%n %F %a %u:%g' $f; done
+cat opt/emptied/new opt/changed opt/fresh/hard data/v dev/shm/s; ls opt opt/emptied
+`;

@@ -11,9 +11,11 @@ import { archive, type Compress } from '../archive.js';
 import type { Signer } from '../frazil-index.js';
 import type { ProfileName } from '../profiles.js';
 import { signerOf } from '../signature.js';
+import type { Trees, TreesRequest, Volume } from '../tree/trees.js';
 import { compressionFor } from '../write/format.js';
 import type { CreateProgress, CreateReport } from './create.js';
-import { type Addition, assertComplete } from './profile-members.js';
+import type { Member } from './members.js';
+import { type Addition, assertComplete, assertTrees } from './profile-members.js';
 
 export interface CreateOptions {
   /** Default: neutral. */
@@ -26,6 +28,15 @@ export interface CreateOptions {
   readonly threads?: number;
   /** Members beside the images: what a profile needs, logs, archives of volumes. */
   readonly members?: readonly Addition[];
+  /**
+   * What the container has changed in its root filesystem, as rootfs-diff.tar and deleted.files: the mount point of an overlay, or its options
+   * ("lowerdir=A:B,upperdir=C").
+   */
+  readonly rootfs?: string;
+  /** Folders that were mounted into the container, as volumes/NAME.tar. */
+  readonly volumes?: readonly Volume[];
+  /** The folder that was mounted at /dev/shm, as devshm-checkpoint.tar. */
+  readonly shm?: string;
   /** Where CRIU has left dump.log and stats-dump. Default: the images directory. */
   readonly workDir?: string;
   /** Encrypt for these age recipients ("age1..."). */
@@ -68,7 +79,12 @@ export function createArchive(imagesDir: string, call: CreateCall): Operation<Cr
     const { profile, additions, replace, sync } = chosen;
     const path = resolve(imagesDir);
     const workDir = resolve(options.workDir ?? path);
-    const members = await membersFor({ profile, imagesDir: path, workDir, additions, now });
+    await using trees = await treesFor(chosen);
+    const members = [
+      ...(await membersFor({ profile, imagesDir: path, workDir, additions, now })),
+      ...(trees?.members ?? []),
+      ...deletedMember(trees?.deleted ?? []),
+    ];
     await using output =
       typeof to === 'string'
         ? await openOutput(to, { replace, sync, tmpDir: tmpdir() })
@@ -102,7 +118,29 @@ export function archiveStream(
   return { stream, done };
 }
 
+// Loaded when there is something to walk.
+async function treesFor({ profile, trees, additions }: Choices): Promise<Trees | undefined> {
+  if (trees.rootfs === undefined && trees.shm === undefined && trees.volumes.length === 0) return undefined;
+  const { openTrees } = await import('../tree/trees.js');
+  return openTrees({ ...trees, profile, spec: await textOf(additions, 'spec.dump') });
+}
+
+async function textOf(additions: readonly Addition[], name: string): Promise<string | undefined> {
+  const found = additions.find((one) => one.name === name);
+  if (found === undefined) return undefined;
+  if ('content' in found) return Buffer.from(found.content).toString('utf8');
+  const { readFile } = await import('node:fs/promises');
+  return readFile(found.path, 'utf8');
+}
+
+// As Podman writes it.
+function deletedMember(deleted: readonly string[]): readonly Member[] {
+  if (deleted.length === 0) return [];
+  return [{ kind: 'bytes', name: 'deleted.files', content: Buffer.from(JSON.stringify(deleted, undefined, 2)) }];
+}
+
 interface Choices {
+  readonly trees: Pick<TreesRequest, 'rootfs' | 'volumes' | 'shm'>;
   readonly profile: ProfileName;
   readonly additions: readonly Addition[];
   readonly compression: Compression | undefined;
@@ -122,10 +160,13 @@ function choicesOf(to: CreateCall['to'], options: CreateOptions): Choices {
     ...(level === undefined ? {} : { level }),
     ...(threads === undefined ? {} : { threads }),
   };
-  assertComplete(profile, members);
+  const { rootfs, volumes = [], shm } = options;
+  const names = assertTrees({ rootfs, volumes, shm });
+  assertComplete(profile, members, names);
   if (signingKey !== undefined && !(index && digests))
     throw new RangeError('Cannot sign an archive without an index and digests: those are what is signed');
   return {
+    trees: { rootfs, volumes, shm },
     profile,
     additions: members,
     compression: compressionFor(archive(plainName(to), { ...writing })),

@@ -15,6 +15,7 @@ import type { ArchiveOutput } from '../write/output.js';
 import { type Layout, layOut, type Placed } from './layout.js';
 import { type Member, OPEN_FLAGS } from './members.js';
 import { openSink, type TarSink } from './sink.js';
+import { writeTree } from './tree-content.js';
 
 export interface CreateRequest {
   readonly output: ArchiveOutput;
@@ -121,10 +122,12 @@ async function writeContent(
   { digests }: CreateRequest,
   sink: TarSink,
 ): Promise<string | undefined> {
+  const hex = (digest: Uint8Array | undefined): string | undefined => digest && Buffer.from(digest).toString('hex');
   if (member.kind === 'bytes') {
     await sink.write(member.content);
     return createHash('sha256').update(member.content).digest('hex');
   }
+  if (member.kind === 'tree') return hex(await writeTree(member, digests, sink));
   if (member.kind !== 'file') return undefined;
   const file = await open(member.path, OPEN_FLAGS).catch((cause: NodeJS.ErrnoException) => {
     throw unreadable(member.path, cause.code ?? 'unknown', cause);
@@ -135,7 +138,7 @@ async function writeContent(
     const digest = await sink.copy(from, bytes, digests).catch((cause: unknown) => {
       throw cause instanceof RangeError ? unreadable(member.path, cause.message, cause) : cause;
     });
-    return digest === undefined ? undefined : Buffer.from(digest).toString('hex');
+    return hex(digest);
   } finally {
     await file.close();
   }

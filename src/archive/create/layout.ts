@@ -36,11 +36,11 @@ export function layOut(members: readonly Member[], mtime: Date): Layout {
 
 // Pages begin at a multiple of 4096, and so the head in front of them is as long as it takes.
 function place(member: Member, from: number, now: Date): Placed {
-  const bytes = member.kind === 'bytes' ? member.content.length : member.kind === 'file' ? member.bytes : 0;
+  const bytes = bytesOf(member);
   const pagesId = member.kind === 'file' ? pagesIdOf(member.name) : undefined;
   const said = {
     name: member.name,
-    kind: member.kind === 'bytes' ? ('file' as const) : member.kind,
+    kind: member.kind === 'directory' || member.kind === 'link' ? member.kind : ('file' as const),
     bytes,
     mtime: member.kind === 'file' ? member.mtime : now,
     ...(member.kind === 'link' ? { target: member.target } : {}),
@@ -50,4 +50,9 @@ function place(member: Member, from: number, now: Date): Placed {
   const headBytes = beyond === 0 ? PAGES_HEAD_BYTES : 2 * PAGES_HEAD_BYTES - beyond;
   const head = first || pagesId !== undefined ? pagesHeadOf(said, headBytes) : headOf(said);
   return { member, head, at: from + head.length, bytes, ...(pagesId === undefined ? {} : { pagesId }) };
+}
+
+function bytesOf(member: Member): number {
+  if (member.kind === 'bytes') return member.content.length;
+  return member.kind === 'file' || member.kind === 'tree' ? member.bytes : 0;
 }

@@ -4,6 +4,7 @@ import { constants, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { TreeMember } from '../tree/trees.js';
 
 export type Member =
   /** Small enough to be held. */
@@ -16,6 +17,8 @@ export type Member =
       readonly bytes: number;
       readonly mtime: Date;
     }
+  /** An archive within the archive, made on the way. */
+  | TreeMember
   | { readonly kind: 'directory'; readonly name: string }
   /** To another directory of the same archive. */
   | { readonly kind: 'link'; readonly name: string; readonly target: string };

@@ -4,6 +4,7 @@
 import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
 import type { ProfileName } from '../profiles.js';
+import type { TreesRequest } from '../tree/trees.js';
 import { fileMember, imageMembers, type Member, optionalFile } from './members.js';
 
 export type Addition =
@@ -41,8 +42,12 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
 };
 
 /** Throws RangeError when what was asked for is no archive of that profile. */
-export function assertComplete(profile: ProfileName, additions: readonly Addition[]): void {
-  const names = additions.map(({ name }) => name);
+export function assertComplete(
+  profile: ProfileName,
+  additions: readonly Addition[],
+  made: readonly string[] = [],
+): void {
+  const names = [...additions.map(({ name }) => name), ...made];
   const missing = PROFILES[profile].needed.filter((name) => !names.includes(name));
   if (missing.length > 0) throw new RangeError(`Cannot make an archive for ${profile}: it needs ${missing.join(', ')}`);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
@@ -51,6 +56,23 @@ export function assertComplete(profile: ProfileName, additions: readonly Additio
     (name) => !/^[^/].*[^/]$|^[^/]$/.test(name) || name.split('/').some(isNoName) || isReserved(name),
   );
   if (bad !== undefined) throw new RangeError(`Cannot put "${bad}" into an archive: the name is not possible there`);
+}
+
+/** The names of the members that they become. Throws RangeError for what cannot be one, TypeError for an empty path. */
+export function assertTrees({
+  rootfs,
+  volumes,
+  shm,
+}: Pick<TreesRequest, 'rootfs' | 'volumes' | 'shm'>): readonly string[] {
+  const paths = [rootfs, shm, ...volumes.map(({ path }) => path)];
+  if (paths.includes('')) throw new TypeError('Cannot make an archive: a path is empty');
+  const bad = volumes.find(({ name }) => name.includes('/') || isNoName(name));
+  if (bad !== undefined) throw new RangeError(`Cannot archive a volume as "${bad.name}": that is no name of one`);
+  return [
+    ...(rootfs === undefined ? [] : ['rootfs-diff.tar', 'deleted.files']),
+    ...(shm === undefined ? [] : ['devshm-checkpoint.tar']),
+    ...volumes.map(({ name }) => `volumes/${name}.tar`),
+  ];
 }
 
 function isNoName(part: string): boolean {

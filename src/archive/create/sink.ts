@@ -17,6 +17,8 @@ export interface TarSink extends AsyncDisposable {
   write(bytes: Uint8Array): Promise<void>;
   /** A whole file of so many bytes. Gives its digest when that is asked for. */
   copy(from: Fd, bytes: number, sha256: boolean): Promise<Uint8Array | undefined>;
+  /** What comes out of a pipe: so many bytes. Gives its digest when that is asked for. */
+  relay(from: Fd, bytes: number, sha256: boolean): Promise<Uint8Array | undefined>;
   /** Nothing more comes: resolves when everything is in the output. */
   finish(): Promise<void>;
   /** `reason`, or what a job has said that explains it. */
@@ -70,19 +72,26 @@ export async function openSink(request: SinkRequest): Promise<TarSink> {
   return sinkOver(top, jobs, kept, signal);
 }
 
+interface Place {
+  readonly bytes: number;
+  readonly fromOffset?: number;
+}
+
 function sinkOver(top: Fd, jobs: readonly Promise<unknown>[], held: Held, signal: AbortSignal): TarSink {
   let bytesUser = 0;
+  const move = async (from: Fd, place: Place, sha256: boolean): Promise<Uint8Array | undefined> => {
+    const job = copyBytes('write the archive', { ...place, from, to: top, sha256 }, { signal });
+    const copied = await job.done;
+    bytesUser += job.snapshot().bytesUser;
+    if (copied.bytes < place.bytes) throw new RangeError('it has become shorter while it was read');
+    return copied.sha256;
+  };
   return {
     async write(bytes) {
       if (bytes.length > 0) await writeBytes(top, bytes, { signal }).done;
     },
-    async copy(from, bytes, sha256) {
-      const job = copyBytes('write the archive', { from, fromOffset: 0, to: top, bytes, sha256 }, { signal });
-      const copied = await job.done;
-      bytesUser += job.snapshot().bytesUser;
-      if (copied.bytes < bytes) throw new RangeError('it has become shorter while it was read');
-      return copied.sha256;
-    },
+    copy: (from, bytes, sha256) => move(from, { fromOffset: 0, bytes }, sha256),
+    relay: (from, bytes, sha256) => move(from, { bytes }, sha256),
     async finish() {
       top.close();
       // In the order of the stream: the first to fail is why.

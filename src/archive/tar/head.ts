@@ -9,10 +9,13 @@ export const PAGES_HEAD_BYTES = 4096;
 /** What ends an archive. */
 export const END_BYTES = 2 * BLOCK_BYTES;
 
+/** `hard-link`: its target is a member before it, by its name. */
+export type HeadKind = 'file' | 'directory' | 'link' | 'hard-link' | 'character-device' | 'block-device' | 'fifo';
+
 export interface MemberHead {
   /** Without a leading "./"; a directory without its trailing "/". */
   readonly name: string;
-  readonly kind: 'file' | 'directory' | 'link';
+  readonly kind: HeadKind;
   /** Of the content; 0 for what is no file. */
   readonly bytes: number;
   readonly mtime: Date;
@@ -23,11 +26,22 @@ export interface MemberHead {
   readonly uid?: number;
   readonly gid?: number;
   /** Further pax records, such as `SCHILY.xattr.user.x`. */
-  readonly records?: Readonly<Record<string, string>>;
+  readonly records?: Readonly<Record<string, string | Uint8Array>>;
+  /** Of a device. */
+  readonly device?: { readonly major: number; readonly minor: number };
 }
 
-const CODES = { file: 'File', directory: 'Directory', link: 'SymbolicLink' } as const;
-const MODES = { file: 0o600, directory: 0o700, link: 0o777 } as const;
+const CODES = {
+  file: 'File',
+  directory: 'Directory',
+  link: 'SymbolicLink',
+  'hard-link': 'Link',
+  'character-device': 'CharacterDevice',
+  'block-device': 'BlockDevice',
+  fifo: 'FIFO',
+} as const;
+const MODES: Readonly<Partial<Record<HeadKind, number>>> = { directory: 0o700, link: 0o777 };
+const FILE_MODE = 0o600;
 
 /** The smallest head: one block, or a pax header in front of it when a block cannot say it. */
 export function headOf(member: MemberHead): Buffer {
@@ -54,31 +68,37 @@ export function pagesHeadOf(member: MemberHead, headBytes = PAGES_HEAD_BYTES): B
   return Buffer.concat([paxHead(member, bodyBytes), records, fill, block]);
 }
 
+/** Seven octal digits: what a block has room for. */
+const LARGEST_ID = 0o7777777;
+
 /** How many bytes of zeros follow a content of so many. */
 export function paddingOf(bytes: number): number {
   return (BLOCK_BYTES - (bytes % BLOCK_BYTES)) % BLOCK_BYTES;
 }
 
-function blockOf({ name, kind, bytes, mtime, target, mode, uid = 0, gid = 0 }: MemberHead): Header {
+function blockOf({ name, kind, bytes, mtime, target, mode, uid = 0, gid = 0, device }: MemberHead): Header {
   const header = new Header({
     path: kind === 'directory' ? `${name}/` : name,
-    mode: mode ?? MODES[kind],
+    mode: mode ?? MODES[kind] ?? FILE_MODE,
     uid,
     gid,
     size: bytes,
     mtime: seconds(mtime),
     ...(target === undefined ? {} : { linkpath: target }),
+    ...(device === undefined ? {} : { devmaj: device.major, devmin: device.minor }),
   } satisfies HeaderData);
   header.type = CODES[kind];
   return header;
 }
 
 // What a block may not have room for. Only these: what it can say it says.
-function spelledOut({ name, kind, bytes, target }: MemberHead): Readonly<Record<string, string>> {
+function spelledOut({ name, kind, bytes, target, uid = 0, gid = 0 }: MemberHead): Readonly<Record<string, string>> {
   return {
     path: kind === 'directory' ? `${name}/` : name,
     ...(target === undefined ? {} : { linkpath: target }),
     size: String(bytes),
+    ...(uid > LARGEST_ID ? { uid: String(uid) } : {}),
+    ...(gid > LARGEST_ID ? { gid: String(gid) } : {}),
   };
 }
 
@@ -97,11 +117,12 @@ function seconds(time: Date): Date {
 }
 
 /** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
-function paxRecord(key: string, value: string): Buffer {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`);
+function paxRecord(key: string, value: string | Uint8Array): Buffer {
+  const content = Buffer.from(value);
+  const rest = Buffer.byteLength(` ${key}=\n`) + content.length;
   let length = rest + String(rest).length;
   if (String(length).length > String(rest).length) length = rest + String(length).length;
-  return Buffer.from(`${length} ${key}=${value}\n`);
+  return Buffer.concat([Buffer.from(`${length} ${key}=`), content, Buffer.from('\n')]);
 }
 
 function padded(body: Buffer): Buffer {

@@ -115,6 +115,21 @@ export const OWN_COMMANDS = {
       argument: 'required',
       value: 'NAME=FILE',
     }),
+    own('rootfs', {
+      text: 'create: what a container has changed in its root: the mount point of an overlay, or its options',
+      argument: 'required',
+      value: 'OVERLAY',
+    }),
+    own('volume', {
+      text: 'create: a folder that was mounted into the container, as volumes/NAME.tar; may be repeated',
+      argument: 'required',
+      value: 'NAME=DIR',
+    }),
+    own('shm', {
+      text: 'create: the folder that was its /dev/shm',
+      argument: 'required',
+      value: 'DIR',
+    }),
     own('work-dir', {
       text: 'create: where dump.log and stats-dump lie',
       argument: 'required',

@@ -2,7 +2,6 @@
 
 import { type CreateCall, type CreateOptions, createArchive } from '../../archive/create/call.js';
 import type { CreateReport } from '../../archive/create/create.js';
-import type { Addition } from '../../archive/create/profile-members.js';
 import type { Context } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { follow } from '../follow.js';
@@ -39,7 +38,7 @@ async function optionsOf(settings: Settings, { preferences: { reading } }: Conte
   const recipients = valuesOf(settings, 'recipient');
   return {
     profile: oneOf(settings, 'profile', ['neutral', 'podman', 'cri-o', 'containerd'] as const) ?? 'neutral',
-    members: valuesOf(settings, 'add').map(additionOf),
+    members: valuesOf(settings, 'add').map((text) => pairOf('add', text)),
     recipients,
     digests,
     index: !settings.has('no-index'),
@@ -47,6 +46,9 @@ async function optionsOf(settings: Settings, { preferences: { reading } }: Conte
     ...given('compress', oneOf(settings, 'compress', ['none', 'zstd', 'lz4', 'gzip'] as const)),
     ...given('level', numberOf(settings, 'level')),
     ...given('threads', numberOf(settings, 'threads')),
+    ...given('rootfs', lastValue(settings, 'rootfs')),
+    ...given('shm', lastValue(settings, 'shm')),
+    volumes: valuesOf(settings, 'volume').map((text) => pairOf('volume', text)),
     ...given('workDir', workDir),
     ...given('signingKey', signWith === undefined ? undefined : await textOf(signWith)),
     ...given('passphrase', passphraseFile === undefined ? undefined : await passphraseIn(passphraseFile)),
@@ -61,10 +63,10 @@ function valuesOf(settings: Settings, name: string): readonly string[] {
   return (settings.get(name)?.values ?? []).filter((value) => value !== undefined);
 }
 
-function additionOf(text: string): Addition {
+function pairOf(option: 'add' | 'volume', text: string): { readonly name: string; readonly path: string } {
   const equals = text.indexOf('=');
   if (equals < 1 || equals === text.length - 1)
-    throw new UsageError(`--add: NAME=FILE expected, not "${text}"`, 'archive');
+    throw new UsageError(`--${option}: NAME=${option === 'add' ? 'FILE' : 'DIR'} expected, not "${text}"`, 'archive');
   return { name: text.slice(0, equals), path: text.slice(equals + 1) };
 }
 

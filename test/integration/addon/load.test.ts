@@ -70,4 +70,6 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'PageIntake',
   'writeBytes',
   'packStream',
+  'readXattrs',
+  'writeMembers',
 ];
