@@ -165,7 +165,7 @@ async function run(file: string, args: readonly string[], cwd: string, FRAZIL_RU
   const PATH = `${join(CRIU_42.path, '..')}:${process.env['PATH']}`;
   const seated = plain ? {} : { FRAZIL_RUNC, FRAZIL_CRIU: CRIU_42.path };
   const env = { ...process.env, PATH, CRIU_CONFIG_FILE: config, ...seated };
-  const starts = args.some((word) => word === 'run' || word === 'restore');
+  const starts = args.some((word) => word === '-d' || word === '--detach');
   const [out, err] = [join(cwd, `out-${randomUUID()}`), join(cwd, `err-${randomUUID()}`)];
   const script = starts ? 'exec "$@" </dev/null >/dev/null 2>&1' : 'exec "$@" </dev/null >"$OUT" 2>"$ERR"';
   const at = args.indexOf('--root');

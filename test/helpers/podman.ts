@@ -29,13 +29,17 @@ export interface Podman extends AsyncDisposable {
   call(...args: string[]): Promise<string>;
 }
 
-/** `fill` may add to the image. */
-export async function startPodman(dir: TempDir, fill: (rootfs: string) => void = () => {}): Promise<Podman> {
+/** `fill` may add to the image; `runtimes` are known to it by their names, besides its own. */
+export async function startPodman(
+  dir: TempDir,
+  fill: (rootfs: string) => void = () => {},
+  runtimes: Readonly<Record<string, string>> = {},
+): Promise<Podman> {
   const state = dir.folder('podman');
   const rootfs = await rootfsIn(dir);
   fill(rootfs);
   const runtimeRoot = join(state, 'runc');
-  const env = environment(state);
+  const env = environment(state, runtimes);
   const call = (...args: string[]): Promise<string> =>
     run(join(PREFIX, 'usr/bin/podman'), ['--runtime-flag', `root=${runtimeRoot}`, ...args], env);
   execFileSync('tar', ['-C', rootfs, '-cf', join(dir.path, 'image.tar'), '.']);
@@ -64,7 +68,7 @@ async function rootfsIn(dir: TempDir): Promise<string> {
   return rootfs;
 }
 
-function environment(state: string): NodeJS.ProcessEnv {
+function environment(state: string, runtimes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const prefix = realpathSync(PREFIX);
   for (const folder of ['root', 'run', 'tmp', 'bin', '.config/containers'])
     mkdirSync(join(state, folder), { recursive: true });
@@ -82,7 +86,7 @@ function environment(state: string): NodeJS.ProcessEnv {
     PATH: `${state}/bin:${prefix}/usr/sbin:${prefix}/usr/bin:${process.env['PATH']}`,
     PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
     CONTAINERS_REGISTRIES_CONF: join(prefix, 'etc/containers/registries.conf'),
-    CONTAINERS_CONF: file('containers.conf', containersConf(state, prefix)),
+    CONTAINERS_CONF: file('containers.conf', containersConf({ state, prefix, runtimes })),
     CONTAINERS_STORAGE_CONF: file('storage.conf', [
       '[storage]',
       'driver = "overlay"',
@@ -93,7 +97,13 @@ function environment(state: string): NodeJS.ProcessEnv {
 }
 
 // Locks in files, or they were in /dev/shm, one set for the machine.
-function containersConf(state: string, prefix: string): readonly string[] {
+interface Conf {
+  readonly state: string;
+  readonly prefix: string;
+  readonly runtimes: Readonly<Record<string, string>>;
+}
+
+function containersConf({ state, prefix, runtimes }: Conf): readonly string[] {
   return [
     '[containers]',
     'pids_limit = 0',
@@ -109,6 +119,7 @@ function containersConf(state: string, prefix: string): readonly string[] {
     `tmp_dir = "${state}/run/libpod"`,
     '[engine.runtimes]',
     `runc = ["${prefix}/usr/sbin/runc"]`,
+    ...Object.entries(runtimes).map(([name, path]) => `${name} = ["${path}"]`),
     '[network]',
     'network_backend = "netavark"',
     'firewall_driver = "none"',

@@ -2,16 +2,16 @@
 // everything else this process becomes the runtime. So options, texts, exit status and files are the runtime's own.
 
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
 import { locate } from '../../criu/locate.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { locateRuntime } from '../../runtime/locate.js';
 import { runRuntime, runSeated } from '../../runtime/process.js';
 import type { Context } from '../context.js';
 import { become } from '../hand-over.js';
+import { readRuncLine } from '../parse/runc-line.js';
 
 const SEATED: ReadonlySet<string | undefined> = new Set(['checkpoint', 'restore']);
-/** Global options of runc and crun whose value is a word of its own. */
-const WITH_VALUE: ReadonlySet<string> = new Set(['log', 'log-format', 'root', 'criu', 'rootless', 'cgroup-manager']);
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 const STANDARD_FDS = 3;
 
@@ -19,25 +19,20 @@ const STANDARD_FDS = 3;
 export async function runRunc(args: readonly string[], context: Context): Promise<number> {
   const { env } = context;
   const file = await locateRuntime({ name: 'runc', env });
-  if (!SEATED.has(subcommandOf(args))) return become({ path: file }, args, { fds: namedFds(args, env), context });
-  const call = { file, args, env, stdio: stdio(namedFds(args, env)), started: forward(context) };
-  const criu = await findCriu(env);
+  const fds = namedFds(args, env).filter(isOpen);
+  const { command, criu: named, seated } = readRuncLine(args);
+  if (!SEATED.has(command)) return become({ path: file }, args, { fds, context });
+  const call = { file, args, env, stdio: stdio(fds), started: forward(context) };
+  const criu = await findCriu(named, env);
   // Then the runtime says so itself, if it comes that far.
   if (criu === undefined) return (await runRuntime(call)).status;
-  const { status, failure } = await runSeated({ ...call, criu }, { signal: new AbortController().signal, emit() {} });
+  const { status, failure } = await runSeated(
+    { ...call, args: seated, criu },
+    { signal: new AbortController().signal, emit() {} },
+  );
   // A refusal was the runtime's to tell; a mistake of ours is not.
   if (failure !== undefined && !CheckpointError.is(failure.error)) throw failure.error;
   return status;
-}
-
-/** The first word that is neither an option nor the value of one. */
-export function subcommandOf(args: readonly string[]): string | undefined {
-  for (let at = 0; at < args.length; at++) {
-    const option = /^--?([^-=][^=]*)(=?)/.exec(args[at] ?? '');
-    if (option === null) return args[at];
-    if (option[2] === '' && WITH_VALUE.has(option[1] ?? '')) at++;
-  }
-  return undefined;
 }
 
 /** The fds above 2 that arguments or environment name: Node marks every other one as its own, so they would not reach the runtime. */
@@ -65,6 +60,15 @@ function isFd(number: number): boolean {
   return Number.isInteger(number) && number > 0 && number <= MAX_FD;
 }
 
+// The runtime says itself what it thinks of one that is not open. An event fd is Node's: nobody lends a runtime one.
+function isOpen(fd: number): boolean {
+  try {
+    return !readlinkSync(`/proc/self/fd/${fd}`).startsWith('anon_inode:[event');
+  } catch {
+    return false;
+  }
+}
+
 function stdio(fds: readonly number[]): StdioOptions {
   const slots: (number | 'ignore')[] = [0, 1, 2];
   for (const fd of fds) {
@@ -82,9 +86,10 @@ function forward({ interruption }: Context): (child: ChildProcess) => void {
   };
 }
 
-async function findCriu(env: Context['env']): Promise<string | undefined> {
+// A name without a folder is looked for in PATH by the runtime, which is what we do without it.
+async function findCriu(named: string | undefined, env: Context['env']): Promise<string | undefined> {
   try {
-    return (await locate({ env })).path;
+    return (await locate({ env, ...(named?.includes('/') === true && { criu: named }) })).path;
   } catch (error) {
     if (CheckpointError.is(error, 'CRIU_MISSING')) return undefined;
     throw error;
