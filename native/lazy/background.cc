@@ -12,6 +12,7 @@ using page::kPageSize;
 constexpr uint64_t kLong = 512;  // 2 MiB
 constexpr uint64_t kShort = 32;  // 128 KiB: what a fault may have to wait behind, 40 us
 constexpr uint64_t kQuietNs = 3'000'000;
+constexpr std::chrono::microseconds kPause{200};
 
 }  // namespace
 
@@ -87,6 +88,9 @@ std::optional<Background::Claim> Background::next() noexcept {
     } else if (!more && spaces_.empty()) {
       verdict_.filled();
       changed_.notify_all();
+    } else if (more || !spaces_.empty()) {
+      // Seldom: a page that is nowhere until an event says where; a task that has ended after the last look.
+      changed_.wait_for(held, kPause);
     }
   }
   return std::nullopt;
@@ -112,6 +116,7 @@ std::optional<Background::Claim> Background::look() noexcept {
     }
     if (!range) {
       filler_.retire_if_done(space);
+      filler_.look_for_events(space);
       continue;
     }
     address_ = range->end();

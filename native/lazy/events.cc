@@ -45,6 +45,7 @@ std::vector<PendingFault> Events::read(const SpacePtr& space) noexcept {
   std::vector<PendingFault> faults;
   std::array<uffd_msg, kBatch> messages;
   const std::lock_guard exclusive(space->lock());
+  lose(*space, space->forget_settled());
   while (!space->closed()) {
     const auto got = uffd::read_messages(space->fd(), messages);
     if (!got.ok()) {
@@ -73,15 +74,15 @@ void Events::apply(Space& space, const uffd_msg& message) noexcept {
       break;
     case UFFD_EVENT_REMAP:
       board_.remaps.fetch_add(1, std::memory_order_relaxed);
-      lose(space, space.move(arg.remap.from, arg.remap.to, arg.remap.len));
+      space.moved(arg.remap.from, arg.remap.to, arg.remap.len);
       break;
     case UFFD_EVENT_REMOVE:
       board_.removes.fetch_add(1, std::memory_order_relaxed);
-      lose(space, space.drop(arg.remove.start, arg.remove.end));
+      lose(space, space.removed(arg.remove.start, arg.remove.end));
       break;
     case UFFD_EVENT_UNMAP:
       board_.unmaps.fetch_add(1, std::memory_order_relaxed);
-      lose(space, space.drop(arg.remove.start, arg.remove.end));
+      lose(space, space.unmapped(arg.remove.start, arg.remove.end));
       break;
     default:
       // A kernel that says more than it was asked to.

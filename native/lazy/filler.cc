@@ -54,10 +54,12 @@ Result<Filler::Next> Filler::step(Space& space, Range& range, const std::byte* b
       bytes == nullptr ? uffd::zero(space.fd(), range.at, length) : uffd::copy(space.fd(), range.at, bytes, length);
   switch (filled.error) {
     case 0:
+      space.settle();
       count(space, space.mark(range.first, filled.bytes / kPageSize), bytes == nullptr ? How::zero : How::copied);
       *limit = kMaxPages;
       return Next::done;
     case EEXIST:
+      space.settle();
       count(space, space.mark(range.first, 1), How::found);
       uffd::wake(space.fd(), range.at, kPageSize);
       return Next::done;
@@ -119,6 +121,10 @@ void Filler::put_zero(const SpacePtr& space, uint64_t address) noexcept {
 
 void Filler::retire_if_done(const SpacePtr& space) noexcept {
   if (space->missing() == 0 && space->tree().restored) (void)spaces_.retire(*space);
+}
+
+void Filler::look_for_events(const SpacePtr& space) noexcept {
+  if (space->missing() > 0) backlog_.push(events_.read(space));
 }
 
 void Filler::end(const SpacePtr& space) noexcept {

@@ -17,6 +17,8 @@ class Filler {
   void put_zero(const SpacePtr& space, uint64_t address) noexcept;
   // Nothing of it is missing, or its task is gone: closes it.
   void retire_if_done(const SpacePtr& space) noexcept;
+  // Pages may be missing that are nowhere, until an event says where: see Leaving in space.h.
+  void look_for_events(const SpacePtr& space) noexcept;
   void end(const SpacePtr& space) noexcept;
 
  private:

@@ -67,10 +67,10 @@ Space::Space(UniqueFd uffd, const Space& parent)
 }
 
 // The first segment that ends after `address`.
-size_t Space::segment_touching(uint64_t address) const noexcept {
-  const auto at = std::partition_point(segments_.begin(), segments_.end(),
+size_t Space::touching(const Segments& segments, uint64_t address) noexcept {
+  const auto at = std::partition_point(segments.begin(), segments.end(),
                                        [&](const Range& segment) { return segment.end() <= address; });
-  return static_cast<size_t>(at - segments_.begin());
+  return static_cast<size_t>(at - segments.begin());
 }
 
 bool Space::is_marked(uint64_t index) const noexcept {
@@ -162,40 +162,87 @@ uint64_t Space::missing_in(const Range& range) const noexcept {
 }
 
 // Takes what lies in [from, to) out, cutting segments at both ends.
-Space::Segments Space::cut(uint64_t from, uint64_t to) noexcept {
+Space::Segments Space::cut(Segments& segments, uint64_t from, uint64_t to) noexcept {
   Segments taken;
   Segments kept;
-  const size_t begin = segment_touching(from);
+  const size_t begin = touching(segments, from);
   size_t end = begin;
-  for (; end < segments_.size() && segments_[end].at < to; ++end) {
-    const Range& segment = segments_[end];
+  for (; end < segments.size() && segments[end].at < to; ++end) {
+    const Range& segment = segments[end];
     const uint64_t left = std::max(from, segment.at);
     const uint64_t right = std::min(to, segment.end());
     if (segment.at < left) kept.push_back(part(segment, segment.at, left));
     taken.push_back(part(segment, left, right));
     if (right < segment.end()) kept.push_back(part(segment, right, segment.end()));
   }
-  const auto at = segments_.erase(segments_.begin() + static_cast<ptrdiff_t>(begin),
-                                  segments_.begin() + static_cast<ptrdiff_t>(end));
-  segments_.insert(at, kept.begin(), kept.end());
+  const auto at =
+      segments.erase(segments.begin() + static_cast<ptrdiff_t>(begin), segments.begin() + static_cast<ptrdiff_t>(end));
+  segments.insert(at, kept.begin(), kept.end());
   return taken;
 }
 
-uint64_t Space::drop(uint64_t from, uint64_t to) noexcept {
+uint64_t Space::lose(const Segments& segments) noexcept {
   uint64_t lost = 0;
-  for (const Range& range : cut(from, to)) lost += missing_in(range);
+  for (const Range& range : segments) lost += missing_in(range);
   missing_.fetch_sub(lost, std::memory_order_acq_rel);
   return lost;
 }
 
-uint64_t Space::move(uint64_t from, uint64_t to, uint64_t bytes) noexcept {
-  Segments taken = cut(from, from + bytes);
-  // What was at the new place has been unmapped; its event comes first, but need not.
-  const uint64_t lost = drop(to, to + bytes);
+uint64_t Space::drop(uint64_t from, uint64_t to) noexcept { return lose(cut(from, to)); }
+
+// There is nothing where they belong.
+void Space::place(const Segments& segments) noexcept {
+  for (const Range& one : segments)
+    segments_.insert(segments_.begin() + static_cast<ptrdiff_t>(segment_touching(one.at)), one);
+}
+
+uint64_t Space::unmapped(uint64_t from, uint64_t to) noexcept {
+  const auto same = std::find_if(leaving_.begin(), leaving_.end(),
+                                 [&](const Leaving& one) { return one.from == from && one.to == to; });
+  if (same != leaving_.end()) {
+    const uint64_t lost = lose(same->segments);
+    leaving_.erase(same);
+    return lost;
+  }
+  Segments gone = cut(from, to);
+  std::vector<Leaving> rest;
+  uint64_t lost = 0;
+  for (Leaving& one : leaving_) {
+    const uint64_t left = std::max(from, one.from);
+    const uint64_t right = std::min(to, one.to);
+    if (left < right) {
+      lost += lose(cut(one.segments, left, right));
+      place(cut(gone, left, right));
+    }
+    if (one.from < std::min(from, one.to))
+      rest.push_back({one.from, std::min(from, one.to), cut(one.segments, one.from, from)});
+    if (std::max(to, one.from) < one.to) rest.push_back({std::max(to, one.from), one.to, std::move(one.segments)});
+  }
+  leaving_ = std::move(rest);
+  return lost + lose(gone);
+}
+
+void Space::moved(uint64_t from, uint64_t to, uint64_t bytes) noexcept {
+  const auto overtaken = std::find_if(leaving_.begin(), leaving_.end(), [&](const Leaving& one) {
+    return !one.segments.empty() && one.from < from + bytes && from < one.to;
+  });
+  const bool late = overtaken != leaving_.end();
+  Segments taken = cut(late ? overtaken->segments : segments_, from, from + bytes);
+  if (!late) leaving_.push_back({from, from + bytes, {}});
+  // What the kernel puts in the place of something else has been told of before; unless another thread was to tell.
+  Segments there = cut(to, to + bytes);
+  if (!there.empty()) leaving_.push_back({to, to + bytes, std::move(there)});
   for (Range& range : taken) range.at = to + (range.at - from);
-  if (taken.empty()) return lost;
-  moved_ = true;
-  segments_.insert(segments_.begin() + static_cast<ptrdiff_t>(segment_touching(to)), taken.begin(), taken.end());
+  place(taken);
+  moved_ = moved_ || !taken.empty();
+  settled_.store(false, std::memory_order_relaxed);
+}
+
+uint64_t Space::forget_settled() noexcept {
+  if (!settled_.exchange(false, std::memory_order_relaxed)) return 0;
+  uint64_t lost = 0;
+  for (const Leaving& one : leaving_) lost += lose(one.segments);
+  leaving_.clear();
   return lost;
 }
 

@@ -84,27 +84,52 @@ class Space {
   // Returns how many were not marked before.
   uint64_t mark(uint64_t first, uint64_t pages) noexcept;
 
-  // Exclusive. Each returns how many missing pages were lost by it.
-  uint64_t drop(uint64_t from, uint64_t to) noexcept;
-  uint64_t move(uint64_t from, uint64_t to, uint64_t bytes) noexcept;
+  // The kernel has filled, or refused for another reason than a waiting event: none is on its way. Shared.
+  void settle() noexcept { settled_.store(true, std::memory_order_relaxed); }
+
+  // Exclusive: what the events say, and how many missing pages were lost by it.
+  //
+  // The kernel tells of a change when it has let go of the memory's lock, so threads of one task can overtake each other: a range that one
+  // has moved away or unmapped may have been filled from elsewhere by another, whose event comes first. What has been told so far says
+  // what is still to come: see Leaving.
+  uint64_t removed(uint64_t from, uint64_t to) noexcept { return drop(from, to); }  // comes before it is done
+  uint64_t unmapped(uint64_t from, uint64_t to) noexcept;
+  void moved(uint64_t from, uint64_t to, uint64_t bytes) noexcept;
+  // Before events are read: what cannot be on its way any more is not waited for.
+  uint64_t forget_settled() noexcept;
   UniqueFd close() noexcept { return std::move(fd_); }
 
  private:
   using Segments = std::vector<Range>;
 
-  size_t segment_touching(uint64_t address) const noexcept;
+  // A range of which an event is still to come, and what it held: the event is about these pages, not about those that are there by now.
+  // After a move it holds nothing: the kernel tells of the move first, and then that the old range is unmapped.
+  struct Leaving {
+    uint64_t from;
+    uint64_t to;
+    Segments segments;
+  };
+
+  uint64_t drop(uint64_t from, uint64_t to) noexcept;
+  uint64_t lose(const Segments& segments) noexcept;
+  void place(const Segments& segments) noexcept;
+  size_t segment_touching(uint64_t address) const noexcept { return touching(segments_, address); }
+  static size_t touching(const Segments& segments, uint64_t address) noexcept;
   bool is_marked(uint64_t index) const noexcept;
   uint64_t missing_in(const Range& range) const noexcept;
   std::optional<Range> first_missing(const Range& range, uint64_t pages) const noexcept;
-  Segments cut(uint64_t from, uint64_t to) noexcept;
+  Segments cut(uint64_t from, uint64_t to) noexcept { return cut(segments_, from, to); }
+  static Segments cut(Segments& segments, uint64_t from, uint64_t to) noexcept;
 
   RwLock lock_;
   UniqueFd fd_;
   pid_t pid_;
   std::shared_ptr<const Tree> tree_;
   std::shared_ptr<const Layout> layout_;
-  Segments segments_;   // by address
-  bool moved_ = false;  // then the order by address is no longer the order by page
+  Segments segments_;             // by address
+  bool moved_ = false;            // then the order by address is no longer the order by page
+  std::vector<Leaving> leaving_;  // oldest first
+  std::atomic<bool> settled_{false};
   std::vector<std::atomic<uint64_t>> marks_;
   std::atomic<uint64_t> missing_;
 };

@@ -11,6 +11,7 @@ namespace frazil::lazy {
 namespace {
 
 constexpr uint64_t kMoved = kPages / 2;  // the second run
+constexpr uint64_t kFollowed = 64;
 constexpr uint64_t kEvents =
     UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_FORK;
 
@@ -53,12 +54,13 @@ struct OneByOne {
   }
 };
 
-uint64_t wrong_pages(const std::byte* half) {
+// Of `pages` from page `first` on, which lie at `at`.
+uint64_t wrong_pages(const std::byte* at, uint64_t first, uint64_t pages) {
   uint64_t wrong = 0;
-  for (uint64_t i = 0; i < kMoved; ++i) {
+  for (uint64_t i = 0; i < pages; ++i) {
     uint64_t word;
-    std::memcpy(&word, half + i * kPageSize, sizeof word);
-    wrong += word != word_of(kMoved + i);
+    std::memcpy(&word, at + i * kPageSize, sizeof word);
+    wrong += word != word_of(first + i);
   }
   return wrong;
 }
@@ -80,13 +82,53 @@ void fill_while_it_moves(Tests& tests) {
     other.join();
     mover.end = true;
     moves.join();
-    tests.expect(mover.failed == 0 && wrong_pages(mover.half) == 0);
+    tests.expect(mover.failed == 0 && wrong_pages(mover.half, kMoved, kMoved) == 0);
     rig.verdict.filled();
   }
   tests.expect(rig.verdict.get()->event == Event::filled);
   tests.expect(rig.board.dropped_pages == 0);
   tests.expect(rig.board.remaps == 2 * mover.moves);
   (void)rig.spaces->retire(*up.space);  // nobody reads its events any more
+  (void)::munmap(reserved, bytes);
+}
+
+// Waits until a place is free, and moves something there at once: while the kernel has still to say what has left it.
+struct Follower {
+  std::byte* from;
+  std::byte* place;
+  bool moved = false;
+  void operator()() noexcept {
+    const size_t bytes = kFollowed * kPageSize;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    while (::mmap(place, bytes, PROT_NONE, flags, -1, 0) != place) continue;
+    moved = ::mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place) == place;
+  }
+};
+
+// How the place becomes free.
+enum class Leave : uint8_t { move, unmap };
+
+void follow(Tests& tests, Leave leave) {
+  Rig rig(std::move(*open_region(kEvents)));
+  const size_t bytes = kFollowed * kPageSize;
+  void* reserved = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::byte* const second = rig.memory + kMoved * kPageSize;
+  Follower follower{second, rig.memory};
+  {
+    Thread faults = Thread::spawn("fault", rig.faults).value();
+    Thread follows = Thread::spawn("follow", follower).value();
+    ::usleep(100);
+    if (leave == Leave::move)
+      tests.expect(::mremap(rig.memory, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, reserved) == reserved);
+    else
+      tests.expect(::munmap(rig.memory, bytes) == 0);
+    follows.join();
+    tests.expect(follower.moved && wrong_pages(rig.memory, kMoved, kFollowed) == 0);
+    if (leave == Leave::move) tests.expect(wrong_pages(static_cast<std::byte*>(reserved), 0, kFollowed) == 0);
+    rig.verdict.filled();
+  }
+  tests.expect(rig.board.dropped_pages == (leave == Leave::unmap ? kFollowed : 0));
+  (void)rig.spaces->retire(*rig.spaces->find(1));
   (void)::munmap(reserved, bytes);
 }
 
@@ -99,6 +141,12 @@ void test_lazy_move(Tests& tests) {
   if (!lazy::open_region()) return tests.skip("filling memory that moves", "userfaultfd is not permitted");
   tests.run("no page is lost that is moved while it is brought", [&] {
     for (int round = 0; round < 20; ++round) lazy::fill_while_it_moves(tests);
+  });
+  tests.run("what moves where something else has just left is not taken for that", [&] {
+    for (int round = 0; round < 200; ++round) {
+      lazy::follow(tests, lazy::Leave::move);
+      lazy::follow(tests, lazy::Leave::unmap);
+    }
   });
 }
 

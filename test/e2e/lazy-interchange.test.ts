@@ -7,7 +7,6 @@ import { lazyPages } from '../../src/criu/lazy/lazy-pages.js';
 import { CRIU_42, CRIUS, runCriu, tryCriu } from '../helpers/criu-cli.js';
 import { checkpointOfFaults } from '../helpers/lazily.js';
 import { testWith } from '../helpers/needs.js';
-import { allTasks, commandOf } from '../helpers/procfs.js';
 import { killTree } from '../helpers/target.js';
 import { until } from '../helpers/until.js';
 
@@ -60,7 +59,7 @@ describe('a source that fails while the tree runs', () => {
       });
       expect(errno).toContain((error as { detail: { errno: string } }).detail.errno);
       expect(await tree.exited).toMatchObject({ kind: 'signaled', signal: 9 });
-      await until('nothing is left', () => allTasks().every(({ pid }) => !commandOf(pid).includes(lazily.control)));
+      await until('nothing is left', () => lazily.tasks().length === 0);
       expect(existsSync(`${lazily.control}.broken`)).toBe(false);
     });
   }

@@ -9,7 +9,7 @@ import { CheckpointError } from '../../src/errors/checkpoint-error.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { checkpointOfFaults, type Lazily } from '../helpers/lazily.js';
 import { testWith } from '../helpers/needs.js';
-import { allTasks, childrenOf, commandOf } from '../helpers/procfs.js';
+import { childrenOf, commandOf } from '../helpers/procfs.js';
 import { until } from '../helpers/until.js';
 
 const ROUNDS = Number(process.env['FRAZIL_LAZY_ROUNDS'] ?? '60');
@@ -44,12 +44,6 @@ async function restoreUntilItFails(lazily: Lazily): Promise<Outcome> {
   }
 }
 
-function left(control: string): number[] {
-  return allTasks()
-    .filter(({ pid }) => commandOf(pid).includes(control))
-    .map(({ pid }) => pid);
-}
-
 function kill(pid: number): boolean {
   try {
     return process.kill(pid, 'SIGKILL');
@@ -75,12 +69,12 @@ async function oneRound(lazily: Lazily, victim: Victim, delayMs: number): Promis
   expect(report).toBeUndefined();
   expect(CheckpointError.is(error)).toBe(true);
   if (tree === undefined) {
-    await until('nothing is left', () => left(lazily.control).length === 0);
+    await until('nothing is left', () => lazily.tasks().length === 0);
     return 'refused';
   }
   expect(CheckpointError.is(error, 'LAZY_FAILED') && error.detail.fault).toBe(`${victim}-died`);
   expect(await tree.exited).toMatchObject({ kind: 'signaled', signal: 9 });
-  await until('nothing is left', () => left(lazily.control).length === 0);
+  await until('nothing is left', () => lazily.tasks().length === 0);
   return 'killed';
 }
 
@@ -100,11 +94,11 @@ describe.each<Victim>(['server', 'guardian'])('kill -9 of the %s', (victim) => {
     for (let round = 0; round < 5; round += 1) {
       const tree = await lazily.restore({ bytesPerSecond: 2 ** 20 });
       const { pid } = await lazily.target.ask<{ pid: number }>('orphan');
-      expect(left(lazily.control)).toContain(pid);
+      expect(lazily.tasks()).toContain(pid);
       process.kill(await find(victim), 'SIGKILL');
       await expect(tree.filling?.done).rejects.toMatchObject({ code: 'LAZY_FAILED' });
       await tree.exited;
-      await until('nothing is left', () => left(lazily.control).length === 0);
+      await until('nothing is left', () => lazily.tasks().length === 0);
     }
     expect(existsSync(`${lazily.control}.broken`)).toBe(false);
   });

@@ -63,6 +63,18 @@ export function commandOf(pid: number): string[] {
 }
 
 /**
+ * The file that it executes. Unlike its command line and its environment, which lie in its memory, this can be read while the task is
+ * being filled: the kernel finds nothing where a page is missing.
+ */
+export function executableOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Waits until no task has one of `pids` as its pid, process group or session.
  * Orphans become zombies until pid 1 reaps them, which takes it up to 2 s here, and a restore of the same pids fails
  * until then: "Can't fork for PID: File exists".
