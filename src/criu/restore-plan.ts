@@ -18,6 +18,8 @@ export interface RestorePlan {
   /** What messages call it, when that is not its path. */
   readonly named?: string;
   readonly criu: string | undefined;
+  /** Told the pid of the CRIU that will do it. */
+  readonly onCriu?: (pid: number) => void;
   readonly notify: Notify | undefined;
   readonly options: RestoreOptions;
   readonly lazy: LazyOptions | undefined;

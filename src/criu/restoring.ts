@@ -55,6 +55,7 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
     shellJob,
     ...(shellJob ? { stdin: 0 } : {}),
   });
+  plan.onCriu?.(session.pid);
   await using beginning = lazily(plan, { images, workDir, asked });
   const tasks = await verifyImages(plan.imagesDir, images, work.signal);
   await waitForPids(tasks, work.signal);

@@ -1,10 +1,12 @@
 // The receive verb: a listening destination that takes migrations in, one after the other or side by side.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tree } from '../criu/tree.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { type LockedFolder, openLockedFolder } from '../images/locked-folder.js';
+import { type Guardian, startGuardian } from './destination/guarded.js';
 import { openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
 import { preflight } from './destination/preflight.js';
@@ -13,6 +15,8 @@ import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
 import { PROTOCOL_VERSION, type ToDestination } from './wire/messages.js';
 import { type DestinationSecurity, destinationSecurity } from './wire/security.js';
+
+type Hello = Extract<ToDestination, { type: 'hello' }>;
 
 export type { ReceiveOptions } from './destination/options.js';
 
@@ -50,20 +54,26 @@ class Receiving implements Receiver {
   readonly #arrived: Arrival[] = [];
   readonly #underWay = new Set<Promise<void>>();
   readonly #ending = new AbortController();
+  readonly #folder: LockedFolder;
   #listener: Listener | undefined;
+  #guardian: Guardian | undefined;
   #wake: () => void = () => {};
-  #root = '';
 
   static async open(options: ReceiveOptions, where: Address, security: DestinationSecurity): Promise<Receiver> {
-    const receiving = new Receiving(options);
-    receiving.#root = await makeRoot(options.directory);
-    receiving.#listener = await listen(where, security, (link) => receiving.#admit(link));
+    const receiving = new Receiving(options, await openFolder(options.directory));
+    try {
+      receiving.#listener = await listen(where, security, (link) => receiving.#admit(link));
+    } catch (error) {
+      await receiving.#leave();
+      throw error;
+    }
     options.signal?.addEventListener('abort', () => receiving.#ending.abort(options.signal?.reason), { once: true });
     return receiving;
   }
 
-  private constructor(options: ReceiveOptions) {
+  private constructor(options: ReceiveOptions, folder: LockedFolder) {
     this.#options = options;
+    this.#folder = folder;
   }
 
   get address(): string {
@@ -91,7 +101,23 @@ class Receiving implements Receiver {
     for (const reception of this.#receptions.values()) await reception.abort(this.#ending.signal.reason);
     await Promise.all(this.#underWay);
     await this.#listener?.[Symbol.asyncDispose]();
-    await rm(this.#root, { recursive: true, force: true }).catch(() => {});
+    await this.#leave();
+  }
+
+  async #leave(): Promise<void> {
+    // One that has ended has nothing to answer for any more.
+    await this.#guardian?.tell({ kind: 'bye' }).catch(() => {});
+    await this.#folder.remove();
+    this.#folder[Symbol.dispose]();
+  }
+
+  // Started with the first migration: one answers for all.
+  #guard(listener: Listener): Guardian {
+    using socket = listener.socket();
+    const { fd: lock, path: folder } = this.#folder;
+    const { address } = listener;
+    this.#guardian ??= startGuardian({ socket, lock, folder, socketPath: address.kind === 'unix' ? address.path : '' });
+    return this.#guardian;
   }
 
   #admit(link: DestinationLink): void {
@@ -120,7 +146,8 @@ class Receiving implements Receiver {
     link.channel.close();
   }
 
-  async #welcome({ channel, keyOf }: DestinationLink, hello: Extract<ToDestination, { type: 'hello' }>): Promise<void> {
+  async #welcome({ channel, keyOf }: DestinationLink, hello: Hello): Promise<void> {
+    const listener = this.#listener as Listener;
     const refusal = this.#refusalOf(hello);
     const mismatch = refusal ?? (await preflight(hello));
     if (mismatch !== undefined) {
@@ -128,13 +155,16 @@ class Receiving implements Receiver {
       await channel.send({ type: 'gone', code, message: mismatch });
       return channel.close();
     }
+    const { id } = hello;
     const session = randomBytes(16).toString('hex');
-    const joined = this.#listener?.streams(session, hello.streams, this.#ending.signal);
+    const joined = listener.streams(session, hello.streams, this.#ending.signal);
     await channel.send({ type: 'welcome', session });
-    const streams = (await joined) ?? [];
+    const guardian = this.#guard(listener);
+    const streams = await joined;
     const keys = streams.map((_, i) => keyOf(i)).filter((key) => key !== undefined);
-    const directory = join(this.#root, hello.id);
-    await mkdir(directory, { mode: 0o700 });
+    const directory = join(this.#folder.path, id);
+    const workDir = join(directory, 'work');
+    await mkdir(workDir, { mode: 0o700, recursive: true });
     await using levels = openLevels({
       directory,
       streams,
@@ -146,17 +176,19 @@ class Receiving implements Receiver {
       levels,
       restore: this.#options.restore ?? {},
       criu: this.#options.criu,
-      record: async () => {},
+      workDir,
+      record: (held) => guardian.tell({ kind: 'charge', charge: { id, ...held, workDir, door: listener.keys } }),
     });
-    this.#receptions.set(hello.id, reception);
+    this.#receptions.set(id, reception);
     // Loaded while the tree still runs, not while it stands still.
     await import('../criu/restoring.js');
     await channel.send({ type: 'streams' });
     void reception.follow(channel);
     await reception.decided;
     for (const stream of streams) stream.close();
-    this.#arrive(hello.id, reception, levels.counters().wireBytes);
+    this.#arrive(id, reception, levels.counters().wireBytes);
     await reception.ended;
+    await guardian.tell({ kind: 'settled', id }).catch(() => {});
     channel.close();
   }
 
@@ -165,7 +197,7 @@ class Receiving implements Receiver {
     this.#wake();
   }
 
-  #refusalOf({ version, streams, id }: Extract<ToDestination, { type: 'hello' }>): string | undefined {
+  #refusalOf({ version, streams, id }: Hello): string | undefined {
     if (this.#ending.signal.aborted) return 'the receiver is about to end';
     if (version !== PROTOCOL_VERSION)
       return `the source speaks version ${version} of the protocol, this host ${PROTOCOL_VERSION}`;
@@ -174,19 +206,15 @@ class Receiving implements Receiver {
   }
 }
 
-// Not with the prefix of what a killed process has left there for the next one to remove.
 const PREFIX = 'frazilreceive-';
 
-async function makeRoot(directory: string | undefined): Promise<string> {
+async function openFolder(directory = '/dev/shm'): Promise<LockedFolder> {
   try {
-    return await mkdtemp(join(directory ?? '/dev/shm', PREFIX));
+    return await openLockedFolder(directory, PREFIX);
   } catch (cause) {
-    const { code: errno = 'unknown', path = directory ?? '/dev/shm' } = cause as NodeJS.ErrnoException;
-    throw new CheckpointError(
-      'IO',
-      `Cannot make a folder for images in "${path}": ${errno}`,
-      { errno, path },
-      { cause },
-    );
+    if (CheckpointError.is(cause)) throw cause;
+    const { code: errno = 'unknown', path = directory } = cause as NodeJS.ErrnoException;
+    const message = `Cannot make a folder for images in "${directory}": ${errno}`;
+    throw new CheckpointError('IO', message, { errno, path }, { cause });
   }
 }

@@ -4,7 +4,7 @@
 // while that process lives.
 
 import { isMainThread } from 'node:worker_threads';
-import { type ChildWatch, type ExitStatus, sendSignal, spawn, watchChild } from '../addon/children.js';
+import { type Child, type ChildWatch, type ExitStatus, sendSignal, spawn, watchChild } from '../addon/children.js';
 import type { Fd } from '../addon/fd.js';
 import { type Message, receiveSoon, seqpacketPair } from '../addon/sockets.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
@@ -36,6 +36,7 @@ const FIRST_FREE_FD = 3;
 const SOON_US = 100;
 
 export class SwrkChild {
+  readonly pid: number;
   /** Our end. */
   readonly socket: Fd;
   /** `undefined` when somebody else reaped it. Never rejects. */
@@ -57,7 +58,9 @@ export class SwrkChild {
     const [ours, theirs] = seqpacketPair();
     this.socket = ours;
     try {
-      this.#pidfd = this.#start(options, theirs, number);
+      const { pid, pidfd } = this.#start(options, theirs, number);
+      this.pid = pid;
+      this.#pidfd = pidfd;
     } catch (cause) {
       ours.close();
       this.stdout[Symbol.dispose]();
@@ -77,8 +80,8 @@ export class SwrkChild {
     return exit;
   }
 
-  #start(options: SwrkOptions, theirs: Fd, number: number): Fd {
-    const { pidfd } = spawn({
+  #start(options: SwrkOptions, theirs: Fd, number: number): Child {
+    return spawn({
       file: options.criu,
       argv: ['criu', ...(options.defaultConfig === false ? ['--no-default-config'] : []), 'swrk', String(number)],
       ...environment(options.env),
@@ -92,7 +95,6 @@ export class SwrkChild {
       newProcessGroup: options.shellJob !== true,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
-    return pidfd;
   }
 
   /**

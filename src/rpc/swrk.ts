@@ -10,12 +10,18 @@ import { SwrkChild, type SwrkOptions } from './swrk-child.js';
 
 export type { SwrkOptions } from './swrk-child.js';
 
+/** A session whose CRIU is our child. */
+export interface OwnSession extends Session {
+  /** Of CRIU; good until it has ended. */
+  readonly pid: number;
+}
+
 /** Starts CRIU. Throws CRIU_MISSING when there is no such program, RangeError when a number in `inherit` is taken twice. */
-export function openSwrk(options: SwrkOptions): Session {
+export function openSwrk(options: SwrkOptions): OwnSession {
   return new SwrkSession(options);
 }
 
-class SwrkSession implements Session, Wire {
+class SwrkSession implements OwnSession, Wire {
   readonly kind = 'swrk';
   readonly criu: { readonly path: string };
   readonly #child: SwrkChild;
@@ -26,6 +32,10 @@ class SwrkSession implements Session, Wire {
     this.criu = { path: options.criu };
     this.#child = new SwrkChild(options);
     this.#exchange = new Exchange(this);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   stdout(): string {

@@ -2,11 +2,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 import { migrate } from '../../src/migrate/migrate.js';
+import { receive } from '../../src/migrate/receive.js';
+import type { RestoreOptions } from '../../src/options/types.js';
 import { ask, NoAnswer } from '../helpers/ask.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { type Direction, type MessageProxy, startProxy } from '../helpers/message-proxy.js';
@@ -22,11 +25,13 @@ interface Stage extends AsyncDisposable {
   readonly proxy: MessageProxy;
   /** Where the copy answers. */
   readonly there: string;
+  /** Where the receiver keeps images. */
+  readonly images: string;
 }
 
 type OnMessage = (direction: Direction, type: string, host: SecondHost) => 'pass' | 'cut' | Promise<'pass' | 'cut'>;
 
-async function stage(onMessage: OnMessage): Promise<Stage> {
+async function stage(onMessage: OnMessage, restore: RestoreOptions = {}): Promise<Stage> {
   const dir = tempDir();
   const elsewhere = tempDir();
   const control = join(dir.path, 'control');
@@ -34,7 +39,8 @@ async function stage(onMessage: OnMessage): Promise<Stage> {
   // What the copy makes of its control socket must not take the place of the one here.
   const folder = elsewhere.folder('there');
   const at = join(elsewhere.path, 'host');
-  const host = await startHost({ at, binds: [[dir.path, folder]] });
+  const images = elsewhere.folder('images');
+  const host = await startHost({ at, binds: [[dir.path, folder]], directory: images, restore });
   const proxy = await startProxy(join(elsewhere.path, 'proxy'), at, (direction, type) =>
     onMessage(direction, type, host),
   );
@@ -43,6 +49,7 @@ async function stage(onMessage: OnMessage): Promise<Stage> {
     host,
     proxy,
     there: join(folder, 'control'),
+    images,
     async [Symbol.asyncDispose]() {
       for (const each of [proxy, host, target, elsewhere, dir]) await each[Symbol.asyncDispose]();
     },
@@ -76,11 +83,7 @@ describe('a connection that breaks', () => {
       });
       const { target } = on;
       const before = await target.ask('digest');
-      const run = migrate(target.pid, { to: on.proxy.address, criu: CRIU_42.path });
-      const outcome = await run.done.then(
-        () => 'moved',
-        () => 'stayed',
-      );
+      const outcome = await outcomeOf(migrate(target.pid, { to: on.proxy.address, criu: CRIU_42.path }));
       // The last one is not waited for by the source.
       await until('the message was seen', () => cut);
       expect(outcome).toBe(MOVED.includes(message) ? 'moved' : 'stayed');
@@ -112,6 +115,121 @@ describe('a source that is killed', () => {
     });
   }
 });
+
+// What is killed is the receiver alone: CRIU, the copy and the guardian are processes of their own.
+describe('a receiver that is killed', () => {
+  for (const message of MESSAGES) {
+    const lives = MOVED.includes(message) ? 'moved' : 'stayed';
+    for (const fate of ['pass', 'cut'] as const) {
+      testWith([CRIU_42.here], `at "${message}", which is ${fate}, leaves one copy, decided`, async () => {
+        let killed = false;
+        await using on = await stage(async (direction, type, host) => {
+          if (killed || `${direction} ${type}` !== message) return 'pass';
+          killed = true;
+          await host.killReceiver();
+          return fate;
+        });
+        const before = await on.target.ask('digest');
+        const run = migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path });
+        expect(await outcomeOf(run)).toBe(lives);
+        await until('the message was seen', () => killed);
+        await expectOne(on, lives, before);
+        // Before the first migration there is no guardian: the next receiver does it.
+        if (message === 'to-destination hello') await sweep(on.images);
+        await until('nothing is left of its images', () => readdirSync(on.images).length === 0, 10_000);
+      });
+    }
+  }
+
+  // Inside of what no message shows: CRIU runs the script right after our own answer to the same notification.
+  const points = [
+    { at: 'pre-restore', lives: 'stayed' },
+    { at: 'post-restore', lives: 'moved' },
+    { at: 'pre-resume', lives: 'moved' },
+    { at: 'post-resume', lives: 'moved' },
+  ] as const;
+  for (const { at, lives } of points) {
+    testWith([CRIU_42.here], `by the hand of its CRIU at ${at} leaves one copy, decided`, async () => {
+      await using dir = tempDir();
+      const config = killerAt(at, dir.path);
+      await using on = await stage(() => 'pass', { config });
+      const before = await on.target.ask('digest');
+      expect(await outcomeOf(migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path }))).toBe(lives);
+      await expectOne(on, lives, before);
+      await until('nothing is left of its images', () => readdirSync(on.images).length === 0, 10_000);
+    });
+  }
+
+  testWith([CRIU_42.here], 'over TCP answers with the certificate and to the token that it had', async () => {
+    await using dir = tempDir();
+    const control = join(dir.path, 'control');
+    await using target = await startTarget('memory', [control, '8', '2', '10'], { control });
+    const before = await target.ask('digest');
+    await using host = await startHost({ restore: { config: killerAt('post-restore', dir.path) } });
+    const { address: to, token = '' } = host;
+    const report = await migrate(target.pid, { to, token, criu: CRIU_42.path }).done;
+    expect(report.pid).toBe(target.pid);
+    expect(await target.ask('digest')).toEqual(before);
+  });
+});
+
+testWith([CRIU_42.here], 'a guardian that gets no answer gives up in the end, and says what it leaves', async () => {
+  let source: ChildProcess | undefined;
+  await using on = await stage(async (direction, type, host) => {
+    if (source === undefined || source.killed || `${direction} ${type}` !== 'to-destination go') return 'pass';
+    const ended = once(source, 'exit');
+    source.kill('SIGKILL');
+    await ended;
+    // With its guardian and the copy.
+    await host[Symbol.asyncDispose]();
+    return 'cut';
+  });
+  source = startSource(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, guardianPatienceMs: 1000 });
+  await once(source, 'exit');
+  const log = join(tmpdir(), `frazil-undecided-${on.target.pid}.log`);
+  const said = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');
+  try {
+    await until('the guardian has given up', () => said().includes('kill -CONT'));
+    expect(said()).toContain(`processes ${on.target.pid}`);
+    expect(stateOf(on.target.pid)).toBe('T');
+  } finally {
+    rmSync(log, { force: true });
+  }
+  // As the log says, where nothing runs there.
+  process.kill(on.target.pid, 'SIGCONT');
+  expect(await on.target.ask('threads')).toEqual({ threads: 2, alive: 2 });
+});
+
+/** What the next receiver does with the folder of one that was killed some time ago. */
+async function sweep(folder: string): Promise<void> {
+  const left = readdirSync(folder);
+  expect(left).toHaveLength(1);
+  for (const name of left) utimesSync(join(folder, name), 0, 0);
+  const next = await receive({ listen: `unix:${join(folder, '..', 'next')}`, directory: folder });
+  await next[Symbol.asyncDispose]();
+}
+
+async function outcomeOf({ done }: { readonly done: Promise<unknown> }): Promise<'moved' | 'stayed'> {
+  return done.then(
+    () => 'moved',
+    () => 'stayed',
+  );
+}
+
+/** A configuration file of CRIU that has it kill its parent at a point. */
+function killerAt(point: string, folder: string): string {
+  const script = join(folder, 'kill-receiver');
+  // The shell's parent is CRIU.
+  const lines = [
+    '#!/bin/sh',
+    `[ "$CRTOOLS_SCRIPT_ACTION" = ${point} ] || exit 0`,
+    'kill -KILL $(ps -o ppid= -p $PPID)',
+  ];
+  writeFileSync(script, `${lines.join('\n')}\n`, { mode: 0o755 });
+  const config = join(folder, 'criu.conf');
+  writeFileSync(config, `action-script ${script}\n`);
+  return config;
+}
 
 /** The tree answers at one place, with what it had, and is not at the other. */
 async function expectOne({ target, host, there }: Stage, lives: string, digest: unknown): Promise<void> {

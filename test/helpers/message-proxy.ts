@@ -29,6 +29,8 @@ export async function startProxy(
       open.add(socket);
       socket.on('error', () => {}).once('close', () => open.delete(socket));
     }
+    // Nobody listens there: what a client of it would see itself.
+    upstream.once('error', () => client.destroy());
     const both = { client, upstream, seen, onMessage };
     // What breaks here is what the test has broken.
     pass(client, upstream, { ...both, direction: 'to-destination', preamble: true }).catch(() => {});

@@ -23,8 +23,8 @@ export interface SecondHost extends AsyncDisposable {
   readonly token: string | undefined;
   readonly events: readonly HostEvent[];
   event(kind: HostEvent['event']): Promise<HostEvent>;
-  /** SIGKILL to the receiver alone; what it has restored stays as it is. */
-  killReceiver(): void;
+  /** SIGKILL to the receiver alone; what it has restored stays as it is. Resolves when it has ended. */
+  killReceiver(): Promise<void>;
   /** Pids, in the namespace of the host, of all tasks there. */
   tasks(): Promise<readonly number[]>;
 }
@@ -71,9 +71,17 @@ export async function startHost({ at, binds = [], ...options }: HostOptions = {}
     token: listening.token,
     events,
     event: (kind) => until(`the second host says "${kind}"`, () => events.find(({ event }) => event === kind)),
-    killReceiver: () => void inside(child, ['kill', '-KILL', String(startedPid(events))]),
+    killReceiver: async () => {
+      const pid = startedPid(events);
+      await inside(child, ['kill', '-KILL', String(pid)]);
+      await until(
+        'the receiver has ended',
+        async () => (await inside(child, ['ps', '-o', 'pid=', '-p', `${pid}`])) === '',
+      );
+    },
     tasks: async () => (await inside(child, ['ps', '-eo', 'pid='])).split('\n').map(Number).filter(Boolean),
     [Symbol.asyncDispose]: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;

@@ -16,7 +16,7 @@ export interface ReceiveOptions {
   /** TLS with certificates of your own, and sources that `ca` has signed, instead of a token. */
   readonly certificates?: CertificateFiles;
   /** How trees are restored here, beside what the source says. */
-  readonly restore?: RestoreOptions;
+  readonly restore?: Omit<RestoreOptions, 'workDir' | 'logFile'>;
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   readonly signal?: AbortSignal;

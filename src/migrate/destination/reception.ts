@@ -12,15 +12,17 @@ import {
 } from '../protocol/destination.js';
 import type { DestinationChannel } from '../wire/listen.js';
 import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
-import { type Copy, makeCopy } from './copy.js';
+import { type Copy, type Held, makeCopy } from './copy.js';
 import type { Levels } from './levels.js';
 
 export interface ReceptionOptions {
   readonly levels: Levels;
-  readonly restore: RestoreOptions;
+  readonly restore: Omit<RestoreOptions, 'workDir'>;
   readonly criu: string | undefined;
-  /** Writes down, for good, that the copy is let go. */
-  readonly record: () => Promise<void>;
+  /** Empty, and gone with the images. */
+  readonly workDir: string;
+  /** Sees to it that somebody can answer for the held copy when this process is killed. */
+  readonly record: (held: Held) => Promise<void>;
 }
 
 export class Reception {
@@ -28,10 +30,12 @@ export class Reception {
   #state: DestinationState = 'receiving';
   #channel: DestinationChannel;
   #copy: Copy | undefined;
+  #held: Held = { root: 0, criu: 0 };
   #needs: RestoreNeeds | undefined;
   #tree: Tree | undefined;
   #failure: unknown;
   #lost = false;
+  #lingering: NodeJS.Timeout | undefined;
   #begun = 0;
   #queue: Promise<void> = Promise.resolve();
   #intake: Promise<void> = Promise.resolve();
@@ -136,8 +140,7 @@ export class Reception {
   }
 
   async #step(event: DestinationEvent): Promise<void> {
-    const before = this.#state;
-    const { state, effects } = stepDestination(before, event);
+    const { state, effects } = stepDestination(this.#state, event);
     this.#state = state;
     try {
       for (const effect of effects) await this.#perform(effect);
@@ -146,11 +149,13 @@ export class Reception {
       void this.abort(error);
     }
     if (state === 'gone' || state === 'running') this.#decide();
-    // A source that had been told "prepared", or has not been told "running", may come back to ask.
-    const asked = before === 'prepared' || state === 'running';
-    if (event.kind === 'lost' && asked) this.#linger();
-    else if (event.kind === 'resumed' && this.#lost) this.#linger();
-    else if (state === 'gone' || state === 'settled') this.#settle();
+    if (state === 'settled' || (state === 'gone' && !this.#mayAsk(event))) this.#settle();
+    else if (state === 'gone' || (state === 'running' && this.#lost)) this.#linger();
+  }
+
+  // Until it says that it knows, a source that was told "prepared" may come back to ask; not one that has given up by itself.
+  #mayAsk(event: DestinationEvent): boolean {
+    return this.#held.root !== 0 && event.kind !== 'done' && event.kind !== 'abort';
   }
 
   async #perform(effect: DestinationEffect): Promise<void> {
@@ -158,9 +163,9 @@ export class Reception {
       case 'start-restore':
         return void this.#restore();
       case 'send-prepared':
-        return this.#send({ type: 'prepared', pid: (await this.#copy?.held) ?? 0, restoreMs: this.#elapsed() });
+        return this.#send({ type: 'prepared', pid: this.#held.root, restoreMs: this.#elapsed() });
       case 'record':
-        return this.#options.record();
+        return this.#options.record(this.#held);
       case 'resume':
         return void this.#resume();
       case 'remove':
@@ -177,8 +182,9 @@ export class Reception {
       this.#begun = performance.now();
       const needs = this.#needs ?? {};
       const directory = this.#options.levels.path;
-      this.#copy = makeCopy({ directory, options: { ...needs, ...this.#options.restore }, criu: this.#options.criu });
-      await this.#copy.held;
+      const { restore, criu, workDir } = this.#options;
+      this.#copy = makeCopy({ directory, workDir, options: { ...needs, ...restore }, criu });
+      this.#held = await this.#copy.held;
       await this.dispatch({ kind: 'held' });
     });
     void this.#orFail(restored);
@@ -195,7 +201,8 @@ export class Reception {
 
   // The source may come back to ask for as long as it has not heard; but perhaps nobody is left to come.
   #linger(): void {
-    setTimeout(() => this.#settle(), LINGER_MS);
+    this.#lingering ??= setTimeout(() => this.#settle(), LINGER_MS);
+    void this.ended.then(() => clearTimeout(this.#lingering));
   }
 
   async #remove(): Promise<void> {

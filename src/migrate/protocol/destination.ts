@@ -25,9 +25,9 @@ export type DestinationEvent =
 
 export type DestinationEffect =
   | 'start-restore'
-  | 'send-prepared'
-  /** So that nothing that happens to us afterwards makes us forget: before `resume`. */
+  /** From now on somebody else can answer for us: before the source can be told anything that makes it wait. */
   | 'record'
+  | 'send-prepared'
   | 'resume'
   /** Returns when no task of the copy is left. */
   | 'remove'
@@ -45,9 +45,11 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
     case 'receiving':
       return event.kind === 'restore' ? { state: 'restoring', effects: ['start-restore'] } : beforeGo(state, event);
     case 'restoring':
-      return event.kind === 'held' ? { state: 'prepared', effects: ['send-prepared'] } : beforeGo(state, event);
+      return event.kind === 'held'
+        ? { state: 'prepared', effects: ['record', 'send-prepared'] }
+        : beforeGo(state, event);
     case 'prepared':
-      return event.kind === 'go' ? { state: 'resuming', effects: ['record', 'resume'] } : beforeGo(state, event);
+      return event.kind === 'go' ? { state: 'resuming', effects: ['resume'] } : beforeGo(state, event);
     case 'resuming':
       return resuming(event);
     case 'running':

@@ -37,6 +37,7 @@ export type SourceEffect =
   /** Connect, as often as it takes. */
   | 'connect'
   | 'send-ask'
+  /** That we know how it ended, so that nobody need be there to be asked. */
   | 'send-done';
 
 export interface SourceStep {
@@ -77,7 +78,7 @@ function undecided(event: SourceEvent): SourceStep {
     case 'running':
       return { state: 'done', effects: ['kill', 'send-done'] };
     case 'gone':
-      return { state: 'aborted', effects: ['resume'] };
+      return { state: 'aborted', effects: ['resume', 'send-done'] };
     case 'lost':
     case 'unknown':
       return { state: 'committing', effects: ['connect'] };

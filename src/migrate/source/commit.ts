@@ -19,12 +19,16 @@ export interface CommitOptions {
   readonly reconnect: () => Promise<SourceChannel>;
   readonly signal: AbortSignal;
   readonly onState: (state: SourceState, waiting: boolean) => void;
+  /** How long to go on connecting to a destination that does not answer. Default: for ever. */
+  readonly patienceMs?: number;
 }
 
 /** The tree lives there, or here. */
 export type Outcome =
   | { readonly kind: 'moved'; readonly pid: number; readonly at: Marks; readonly channel: SourceChannel }
-  | { readonly kind: 'stayed'; readonly failure: CheckpointError };
+  | { readonly kind: 'stayed'; readonly failure: CheckpointError }
+  /** Nobody answered for `patienceMs`. */
+  | { readonly kind: 'undecided' };
 
 /** Moments, as of performance.now(). */
 export interface Marks {
@@ -32,9 +36,13 @@ export interface Marks {
   readonly running: number;
 }
 
+// At first often, for a connection that was only broken; then as seldom as makes no noise.
 const RETRY_MS = 500;
+const MAX_RETRY_MS = 15_000;
+// A destination answers when its CRIU has ended, or resumed the copy.
+const ANSWER_MS = 60_000;
 
-/** All of the tree is on its way, and `restore` is said. Never rejects, and does not end before it knows. */
+/** All of the tree is on its way, and `restore` is said. Never rejects, and does not end before it knows, or its patience does. */
 export async function commit(options: CommitOptions): Promise<Outcome> {
   const run = new Commit(options);
   return run.outcome();
@@ -48,6 +56,9 @@ class Commit {
   #pid = 0;
   #prepared = 0;
   #running = 0;
+  #attempts = 0;
+  #asking: number | undefined;
+  #impatient = false;
 
   constructor(options: CommitOptions) {
     this.#options = options;
@@ -56,7 +67,7 @@ class Commit {
   }
 
   async outcome(): Promise<Outcome> {
-    while (this.#state !== 'done' && this.#state !== 'aborted') {
+    while (this.#state !== 'done' && this.#state !== 'aborted' && !this.#impatient) {
       const { state, effects } = stepSource(this.#state, await this.#next());
       this.#state = state;
       this.#options.onState(state, effects.includes('connect'));
@@ -69,6 +80,7 @@ class Commit {
         at: { prepared: this.#prepared, running: this.#running },
         channel: this.#channel,
       };
+    if (this.#impatient) return { kind: 'undecided' };
     return { kind: 'stayed', failure: this.#failure ?? gone('the destination has given up', undefined) };
   }
 
@@ -81,13 +93,20 @@ class Commit {
 
   async #listen(): Promise<SourceEvent> {
     try {
-      const got = await this.#channel?.receive();
+      const got = await this.#heard();
       if (got !== undefined) return this.#eventOf(got.message);
       this.#failure ??= gone('the connection to the destination was lost', undefined);
     } catch (error) {
       if (CheckpointError.is(error)) this.#failure ??= error;
     }
     return { kind: 'lost' };
+  }
+
+  // Whoever has answered our connection and not our question may be there no more.
+  async #heard(): ReturnType<SourceChannel['receive']> {
+    const channel = this.#channel;
+    const late = this.#attempts === 0 ? undefined : setTimeout(() => channel?.destroy(), ANSWER_MS);
+    return channel?.receive().finally(() => clearTimeout(late));
   }
 
   #eventOf(message: ToSource): SourceEvent {
@@ -136,20 +155,28 @@ class Commit {
         return this.#channel?.send({ type: 'ask', id: this.#options.id });
       case 'connect':
         return this.#connect();
+      case 'send-done':
+        // That it is killed here CRIU has to say first; who called us passes it on.
+        if (this.#state === 'aborted') await this.#channel?.send({ type: 'done' });
+        return undefined;
       default:
-        // kill, resume, send-done: CRIU's answer comes first; who called us does it.
+        // kill, resume: what CRIU is answered is for who called us to say.
         return undefined;
     }
   }
 
   async #connect(): Promise<void> {
     this.#channel?.destroy();
+    const { patienceMs = Number.POSITIVE_INFINITY, reconnect } = this.#options;
+    this.#asking ??= performance.now();
     for (;;) {
-      const channel = await this.#options.reconnect().catch(() => undefined);
-      if (channel === undefined) {
-        await delay(RETRY_MS);
-        continue;
-      }
+      // Also after an answer that told nothing.
+      if (this.#attempts > 0) await delay(Math.min(RETRY_MS * 2 ** (this.#attempts - 1), MAX_RETRY_MS));
+      this.#attempts += 1;
+      this.#impatient = performance.now() - this.#asking > patienceMs;
+      if (this.#impatient) return;
+      const channel = await reconnect().catch(() => undefined);
+      if (channel === undefined) continue;
       this.#channel = channel;
       for (const effect of stepSource(this.#state, { kind: 'connected' }).effects) await this.#perform(effect);
       return;

@@ -12,6 +12,8 @@ export interface Charge {
   readonly to: Address;
   readonly security: SourceSecurity;
   readonly pids: readonly number[];
+  /** How long to go on asking a destination that does not answer. */
+  readonly patienceMs: number;
 }
 
 export interface Guardian {
@@ -43,16 +45,24 @@ export function startGuardian(): Guardian {
 }
 
 /** On one line. The secret of a token passes a pipe, never a command line. */
-export function formatCharge({ id, to, security, pids }: Charge): string {
+export function formatCharge({ id, to, security, pids, patienceMs }: Charge): string {
   const token = security.kind === 'token' ? formatToken(security.token) : undefined;
   const certificates = security.kind === 'certificates' ? security.files : undefined;
   const plaintext = security.kind === 'plaintext';
-  return JSON.stringify({ id, to: formatAddress(to), pids, token, certificates, ...(plaintext ? { plaintext } : {}) });
+  return JSON.stringify({
+    id,
+    to: formatAddress(to),
+    pids,
+    patienceMs,
+    token,
+    certificates,
+    ...(plaintext ? { plaintext } : {}),
+  });
 }
 
 /** Of what formatCharge() made. */
 export function parseCharge(line: string): Charge {
-  const { id, to: where, pids, ...wishes } = JSON.parse(line);
+  const { id, to: where, pids, patienceMs, ...wishes } = JSON.parse(line);
   const to = parseAddress(where);
-  return { id, to, pids, security: sourceSecurity(wishes, to) };
+  return { id, to, pids, patienceMs, security: sourceSecurity(wishes, to) };
 }

@@ -2,12 +2,14 @@
 // and only the destination knows whether it may run on. Started before the freeze, it reads what it needs from its standard input, which
 // ends with the source. Whoever kills this program, too, leaves the tree stopped.
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { appendFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pidfdOpen, sendSignal } from '../../addon/children.js';
 import type { Fd } from '../../addon/fd.js';
+import { formatAddress } from '../wire/address.js';
 import { connectControl } from '../wire/connect.js';
 import { commit } from './commit.js';
 import { type Charge, DECIDED, parseCharge } from './guarded.js';
@@ -20,9 +22,12 @@ async function main(): Promise<void> {
   await takeOver(parseCharge(charge));
 }
 
-async function takeOver({ id, to, security, pids }: Charge): Promise<void> {
+async function takeOver({ id, to, security, pids, patienceMs }: Charge): Promise<void> {
   // As handles: a task may end, and its pid be another's, before an answer comes.
   const tasks = pids.flatMap(handleOf);
+  const log = openLog(pids[0] ?? 0);
+  log.add(`The source of a migration has ended before it knew whether its tree runs at ${formatAddress(to)}.`);
+  log.add(`Until that is known it is stopped here: processes ${pids.join(' ')}.`);
   const never = new AbortController().signal;
   const reconnect = async () => (await connectControl({ to, security, signal: never })).channel;
   const outcome = await commit({
@@ -32,13 +37,39 @@ async function takeOver({ id, to, security, pids }: Charge): Promise<void> {
     reconnect,
     signal: never,
     onState: () => {},
+    patienceMs,
   });
+  if (outcome.kind === 'undecided') {
+    log.add(
+      `Nobody has answered there for ${Math.round(patienceMs / 1000)} seconds: given up. The processes stay stopped.`,
+    );
+    log.add(
+      `Find out whether they run there. If so: kill -KILL ${pids.join(' ')}; if not: kill -CONT ${pids.join(' ')}`,
+    );
+    return;
+  }
   if (outcome.kind !== 'moved') await untilFree(pids);
   const signal = outcome.kind === 'moved' ? constants.signals.SIGKILL : constants.signals.SIGCONT;
   for (const task of tasks) signalTask(task, signal);
+  log.remove();
   if (outcome.kind !== 'moved') return;
   await outcome.channel.send({ type: 'done' });
   outcome.channel.close();
+}
+
+interface Log {
+  add(line: string): void;
+  /** All is well. */
+  remove(): void;
+}
+
+// Nobody reads what this program prints. Its place is in docs/migration.md.
+function openLog(root: number): Log {
+  const path = join(tmpdir(), `frazil-undecided-${root}.log`);
+  return {
+    add: (line) => appendFileSync(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 }),
+    remove: () => rmSync(path, { force: true }),
+  };
 }
 
 // CRIU is still putting the tasks back when its socket to the source has ended, thread by thread. A SIGCONT in the middle of that takes

@@ -27,6 +27,11 @@ export interface MigrateOptions {
   readonly maxBytes?: number;
   /** What to do with a tree that changes its memory faster than the link carries it. Default: `give-up`. */
   readonly whenDiverging?: 'give-up' | 'stop';
+  /**
+   * If this process is killed while only the destination knows where the tree lives, and nobody answers there: how long the guardian
+   * goes on asking before it leaves the tree stopped and says so in a log. Default: an hour.
+   */
+  readonly guardianPatienceMs?: number;
   /** How CRIU dumps the tree in the end. */
   readonly dump?: Omit<
     DumpOptions,

@@ -9,8 +9,8 @@ import { parseToDestination, type ToDestination, type ToSource } from './message
 import { ACCEPTED, beginningOf, FIRST_BYTES, PAGES_BYTES, readPagesPreamble } from './preamble.js';
 import { readFirst } from './read-first.js';
 import type { DestinationSecurity } from './security.js';
-import { takeConnection } from './socket-fd.js';
-import { type Admitted, type Door, openDoor } from './tls-destination.js';
+import { duplicateOf, takeConnection } from './socket-fd.js';
+import { type Admitted, type Door, type DoorKeys, openDoor, reopenDoor } from './tls-destination.js';
 import { pageKeyOf } from './token.js';
 
 export type DestinationChannel = Channel<ToSource, ToDestination>;
@@ -27,6 +27,10 @@ export interface Listener extends AsyncDisposable {
   readonly address: Address;
   /** What the next source needs, if it needs a token. */
   readonly token: string | undefined;
+  /** For whoever goes on listening when this process ends. Absent with plaintext. */
+  readonly keys: DoorKeys | undefined;
+  /** The listening socket, as a duplicate that the caller owns. */
+  socket(): Fd;
   /**
    * The page streams of one migration, in order, when all of them are there. Rejects with ABORTED.
    */
@@ -46,9 +50,8 @@ export async function listen(
   const open = new Set<Socket>();
   const server = createServer((socket) => {
     open.add(socket);
-    socket.once('close', () => open.delete(socket)).on('error', () => {});
-    socket.setNoDelay(true);
-    void admit(socket, { waiting, door, onLink }).catch(() => socket.destroy());
+    socket.once('close', () => open.delete(socket));
+    welcome(socket, { waiting, door, onLink });
   });
   await bound(server, address);
   return {
@@ -56,6 +59,10 @@ export async function listen(
     get token() {
       return door?.token;
     },
+    get keys() {
+      return door?.keys;
+    },
+    socket: () => duplicateOf(server),
     streams: (session, count, signal) => gather({ waiting, session, count, signal }),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -63,6 +70,27 @@ export async function listen(
       await closed;
     },
   };
+}
+
+/** Goes on with a socket that another process has listened on, for as long as this one lives. */
+export function takeOverListening(
+  fd: number,
+  keys: DoorKeys | undefined,
+  onLink: (link: DestinationLink) => void,
+): void {
+  const reopened = keys === undefined ? Promise.resolve(undefined) : reopenDoor(keys);
+  const server = createServer((socket) => {
+    reopened.then(
+      (door) => welcome(socket, { waiting: new Map(), door, onLink }),
+      () => socket.destroy(),
+    );
+  });
+  server.listen({ fd });
+}
+
+function welcome(socket: Socket, entrance: Entrance): void {
+  socket.on('error', () => {}).setNoDelay(true);
+  void admit(socket, entrance).catch(() => socket.destroy());
 }
 
 interface Entrance {

@@ -1,11 +1,12 @@
 // The destination's side of TLS 1.3: a source is known by its proof of the token's secret, or by whom its certificate was signed.
 
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
-import { type Certificate, makeCertificate } from './certificate.js';
+import { type Certificate, fingerprintOf, makeCertificate } from './certificate.js';
 import { readFirst } from './read-first.js';
-import type { DestinationSecurity } from './security.js';
+import type { CertificateFiles, DestinationSecurity } from './security.js';
 import { formatToken, newSecret, PROOF_BYTES, proves } from './token.js';
 
 export interface Admitted {
@@ -14,9 +15,15 @@ export interface Admitted {
   readonly fresh: boolean;
 }
 
+/** What a guardian needs to know the sources that may ask, on a pipe to it. */
+export type DoorKeys =
+  | { readonly kind: 'token'; readonly key: string; readonly cert: string; readonly used: readonly string[] }
+  | { readonly kind: 'certificates'; readonly files: CertificateFiles };
+
 export interface Door {
   /** The token that no migration has used yet, if tokens are what opens it. */
   readonly token: string | undefined;
+  readonly keys: DoorKeys;
   /** `undefined` for a source that is not who it should be; its connection is closed. */
   admit(socket: Socket, first: Buffer): Promise<Admitted | undefined>;
 }
@@ -26,17 +33,36 @@ export async function openDoor(security: Exclude<DestinationSecurity, { kind: 'p
   return security.kind === 'token' ? new TokenDoor() : certificateDoor(security.files);
 }
 
+/** Another process's door: no token that has not been used opens it. */
+export async function reopenDoor(keys: DoorKeys): Promise<Door> {
+  if (keys.kind === 'certificates') return certificateDoor(keys.files);
+  const used = keys.used.map((secret) => Buffer.from(secret, 'hex'));
+  return new TokenDoor(keys, used);
+}
+
 class TokenDoor implements Door {
-  readonly #certificate: Certificate = makeCertificate();
-  readonly #used: Buffer[] = [];
+  readonly #certificate: Pick<Certificate, 'key' | 'cert'>;
+  readonly #used: Buffer[];
   #secret = newSecret();
 
+  constructor(certificate: Pick<Certificate, 'key' | 'cert'> = makeCertificate(), used: readonly Buffer[] = []) {
+    this.#certificate = certificate;
+    this.#used = [...used];
+  }
+
   get token(): string {
-    return formatToken({ fingerprint: this.#certificate.fingerprint, secret: this.#secret });
+    const { raw } = new X509Certificate(this.#certificate.cert);
+    return formatToken({ fingerprint: fingerprintOf(raw), secret: this.#secret });
+  }
+
+  get keys(): DoorKeys {
+    const { key, cert } = this.#certificate;
+    return { kind: 'token', key, cert, used: this.#used.map((secret) => secret.toString('hex')) };
   }
 
   async admit(socket: Socket, first: Buffer): Promise<Admitted | undefined> {
-    const tls = await handshake(socket, first, { ...this.#certificate, minVersion: 'TLSv1.3' });
+    const { key, cert } = this.#certificate;
+    const tls = await handshake(socket, first, { key, cert, minVersion: 'TLSv1.3' });
     const proof = tls && (await readFirst(tls, PROOF_BYTES));
     if (tls === undefined || proof === undefined) return undefined;
     if (proves(proof, this.#secret, tls)) {
@@ -50,15 +76,12 @@ class TokenDoor implements Door {
   }
 }
 
-async function certificateDoor(files: {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string;
-}): Promise<Door> {
+async function certificateDoor(files: CertificateFiles): Promise<Door> {
   const [cert, key, ca] = await Promise.all([files.cert, files.key, files.ca].map((path) => readFile(path)));
   const options = { cert, key, ca, minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: true } as const;
   return {
     token: undefined,
+    keys: { kind: 'certificates', files },
     async admit(socket, first) {
       const tls = await handshake(socket, first, options);
       return tls === undefined ? undefined : { tls, fresh: true };

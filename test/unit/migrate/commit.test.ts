@@ -3,9 +3,9 @@
 //
 //   - one connection at a time; messages of one direction keep their order; a connection may break at any moment, with what is on
 //     the way lost; each end learns of it whenever it looks
-//   - a crash is the SIGKILL of either end between any two effects, and within a step. What a killed end leaves is what its
-//     guardian finds: at the source the fence (without it CRIU resumes the tree, with it the guardian goes on asking), at the
-//     destination the record (without it CRIU removes the copy, with it the guardian lets it run)
+//   - a crash is the SIGKILL of either end between any two effects, and within a step, once for each. What a killed end leaves is what
+//     its guardian finds: at the source the fence (without it CRIU resumes the tree, with it the guardian goes on asking), at the
+//     destination a copy that CRIU has let run or removed, and the record (without it there is nobody to ask: 'absent')
 //   - an abort by the caller, and a failure at the destination, at any moment
 
 import { describe, expect, it } from 'vitest';
@@ -26,7 +26,8 @@ import {
 
 interface World {
   readonly source: SourceState;
-  readonly destination: DestinationState;
+  /** `absent`: nobody listens there any more. */
+  readonly destination: DestinationState | 'absent';
   /** Effects that a step has still to do. */
   readonly sourceTodo: readonly SourceEffect[];
   readonly destinationTodo: readonly DestinationEffect[];
@@ -39,7 +40,8 @@ interface World {
   readonly sourceTree: 'runs' | 'frozen' | 'fenced' | 'killed';
   readonly copy: 'none' | 'making' | 'held' | 'runs';
   readonly recorded: boolean;
-  readonly crashes: number;
+  readonly sourceCrashed: boolean;
+  readonly destinationCrashed: boolean;
   readonly breaks: number;
 }
 
@@ -55,10 +57,10 @@ const START: World = {
   sourceTree: 'runs',
   copy: 'none',
   recorded: false,
-  crashes: 0,
+  sourceCrashed: false,
+  destinationCrashed: false,
   breaks: 0,
 };
-const MAX_CRASHES = 2;
 const MAX_BREAKS = 3;
 
 const MESSAGE_OF: Partial<Record<SourceEffect | DestinationEffect, string>> = {
@@ -83,6 +85,7 @@ function sourceSees(world: World, event: SourceEvent): World {
 }
 
 function destinationSees(world: World, event: DestinationEvent): World {
+  if (world.destination === 'absent') return world;
   const { state, effects } = stepDestination(world.destination, event);
   return { ...world, destination: state, destinationTodo: [...world.destinationTodo, ...effects] };
 }
@@ -101,6 +104,8 @@ function doSource(world: World): World {
     case 'resume':
       return { ...next, sourceTree: 'runs' };
     case 'connect':
+      // As often as it takes: for ever, if nobody is there.
+      if (world.destination === 'absent') return world;
       // A new connection: the old one is closed, at both ends, before anything is said on the new one.
       return sourceSees(
         { ...next, sourceUp: true, destinationUp: true, toDestination: [], toSource: [] },
@@ -134,7 +139,7 @@ function doDestination(world: World): World {
 
 function crashSource(world: World): World {
   // Killed: CRIU resumes a tree that is not fenced. The guardian goes on with one that is, from what is known: nothing is decided.
-  const gone = { ...world, sourceTodo: [], sourceUp: false, crashes: world.crashes + 1 };
+  const gone = { ...world, sourceTodo: [], sourceUp: false, sourceCrashed: true };
   if (world.sourceTree === 'fenced') return { ...gone, source: 'committing', sourceTodo: ['connect'] };
   const runs = world.sourceTree === 'killed' ? 'killed' : 'runs';
   const source = world.sourceTree === 'killed' ? 'done' : 'aborted';
@@ -142,17 +147,20 @@ function crashSource(world: World): World {
 }
 
 function crashDestination(world: World): World {
-  const gone = { ...world, destinationTodo: [], destinationUp: false, crashes: world.crashes + 1 };
-  // With the record the guardian lets it run; without it CRIU has nobody to ask, and removes it.
-  if (world.recorded && world.copy !== 'none') return { ...gone, destination: 'running', copy: 'runs' };
-  return { ...gone, destination: 'gone', copy: 'none' };
+  const gone = { ...world, destinationTodo: [], destinationUp: false, destinationCrashed: true };
+  // CRIU, which has lost its client, goes on with a copy that had been let go, and removes any other.
+  if (world.copy === 'runs') return { ...gone, destination: 'running' };
+  // Who was told of the copy answers for it; of any other nobody does.
+  const destination = world.recorded ? 'gone' : 'absent';
+  return { ...gone, destination, copy: 'none' };
 }
 
 function next(world: World): readonly World[] {
   const worlds: World[] = [];
   if (world.sourceTodo.length > 0) worlds.push(doSource(world));
   if (world.destinationTodo.length > 0) worlds.push(doDestination(world));
-  if (world.crashes < MAX_CRASHES) worlds.push(crashSource(world), crashDestination(world));
+  if (!world.sourceCrashed) worlds.push(crashSource(world));
+  if (!world.destinationCrashed) worlds.push(crashDestination(world));
   if (world.breaks < MAX_BREAKS && (world.sourceUp || world.destinationUp))
     worlds.push({
       ...world,
@@ -252,7 +260,7 @@ describe('the commit of a migration', () => {
       new Set(['copying', 'frozen', 'committing', 'done', 'aborted']),
     );
     expect(new Set(worlds.map(({ destination }) => destination))).toEqual(
-      new Set(['receiving', 'restoring', 'prepared', 'resuming', 'running', 'settled', 'gone']),
+      new Set(['receiving', 'restoring', 'prepared', 'resuming', 'running', 'settled', 'gone', 'absent']),
     );
     expect(worlds.length).toBeGreaterThan(1000);
   });
@@ -292,7 +300,9 @@ describe('the commit of a migration', () => {
     );
     expect(bad && wayTo(bad, before)).toBeUndefined();
     const copies = worlds.find(
-      (world) => world.destinationTodo.length === 0 && runsAtDestination(world.destination) !== (world.copy === 'runs'),
+      ({ destination, destinationTodo, copy }) =>
+        destinationTodo.length === 0 &&
+        (destination !== 'absent' && runsAtDestination(destination)) !== (copy === 'runs'),
     );
     expect(copies && wayTo(copies, before)).toBeUndefined();
   });
@@ -301,7 +311,7 @@ describe('the commit of a migration', () => {
 function isQuiet(world: World): boolean {
   const idle = world.sourceTodo.length === 0 && world.destinationTodo.length === 0;
   const ended = world.source === 'done' || world.source === 'aborted';
-  const settled = ['running', 'settled', 'gone'].includes(world.destination);
+  const settled = ['running', 'settled', 'gone', 'absent'].includes(world.destination);
   return idle && ended && settled && world.toSource.length === 0 && world.toDestination.length === 0;
 }
 
@@ -323,7 +333,7 @@ function progress(world: World): World | undefined {
   if (world.destinationTodo.length > 0) return doDestination(world);
   if (!world.sourceUp && world.source !== 'done' && world.source !== 'aborted')
     return sourceSees(world, { kind: 'lost' });
-  if (!world.destinationUp && !['running', 'settled', 'gone', 'resuming'].includes(world.destination))
+  if (!world.destinationUp && !['running', 'settled', 'gone', 'resuming', 'absent'].includes(world.destination))
     return destinationSees(world, { kind: 'lost' });
   if (world.source === 'copying') return sourceSees(world, { kind: 'frozen' });
   const [toSource, ...sourceRest] = world.toSource;

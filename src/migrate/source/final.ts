@@ -1,0 +1,96 @@
+// The last part of a migration: the final dump, the commit, and what it has to leave behind.
+
+import { treeOf } from '../../pages/estimate.js';
+import { connectControl, type SourceChannel } from '../wire/connect.js';
+import type { RestoreNeeds } from '../wire/messages.js';
+import { commit, type Outcome } from './commit.js';
+import { openFence } from './fence.js';
+import { type FinalDump, finalDump } from './final-dump.js';
+import { startGuardian } from './guarded.js';
+import { measure } from './iterate.js';
+import { DEFAULTS, type Opened } from './opened.js';
+import type { IterationReport, MigrateOptions } from './options.js';
+
+export interface Final {
+  readonly dump: FinalDump;
+  readonly outcome: Extract<Outcome, { kind: 'moved' }>;
+  readonly report: IterationReport;
+}
+
+/** Rejects with what has failed, when the tree runs on here. */
+export async function runFinal(run: Opened, iterations: readonly IterationReport[]): Promise<Final> {
+  const { plan, work, criu, link, sender, begun, id } = run;
+  const { pid, options, to } = plan;
+  const start = sender.counters();
+  const number = iterations.length;
+  const fence = openFence(await treeOf(pid));
+  let outcome: Outcome | undefined;
+  const guardian = startGuardian();
+  await link.channel.send({ type: 'level', number });
+  const dump = await finalDump({
+    pid,
+    criu: criu.path,
+    options: options.dump ?? {},
+    sender,
+    channel: link.channel,
+    signal: work.signal,
+    decide: async () => {
+      await link.channel.send({ type: 'restore', needs: needsOf(options) });
+      outcome = await commit({
+        id,
+        channel: link.channel,
+        fence,
+        beforeFence: () =>
+          guardian.charge({
+            id,
+            to,
+            security: plan.security,
+            pids: fence.pids,
+            patienceMs: options.guardianPatienceMs ?? DEFAULTS.guardianPatienceMs,
+          }),
+        reconnect: async () => (await connectControl({ to, security: plan.security, signal: NEVER })).channel,
+        signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
+        onState: (state, waiting) => {
+          const phase = waiting ? 'undecided' : state === 'committing' ? 'committing' : 'restoring';
+          work.emit({ phase, elapsedMs: performance.now() - begun });
+        },
+      });
+      return outcome.kind === 'moved' ? 'kill' : 'resume';
+    },
+  }).catch(async (error: unknown) => {
+    guardian.release();
+    await link.channel.send({ type: 'abort' });
+    throw error;
+  });
+  if (outcome?.kind !== 'moved') {
+    // CRIU has let the tasks go: now they may run.
+    fence.lift();
+    guardian.release();
+    throw outcome?.kind === 'stayed' ? outcome.failure : undefined;
+  }
+  // A CRIU that died at the very end has let them go, too; they are stopped.
+  if (!dump.killed) fence.kill();
+  guardian.release();
+  await farewell(outcome.channel);
+  const ms = outcome.at.running - dump.at.frozen;
+  return { dump, outcome, report: measure({ number, ms, start, end: sender.counters() }, iterations.at(-1)) };
+}
+
+// How long the tree may stand still for a restore that does not come to its end, such as one that waits for a lock that the frozen tree
+// holds on a file system that both hosts share.
+const RESTORE_MS = 60_000;
+const NEVER = new AbortController().signal;
+
+async function farewell(channel: SourceChannel): Promise<void> {
+  await channel.send({ type: 'done' });
+  channel.close();
+}
+
+function needsOf({ dump = {} }: MigrateOptions): RestoreNeeds {
+  return {
+    tcpEstablished: dump.tcpEstablished === true,
+    fileLocks: dump.fileLocks === true,
+    extUnixSk: dump.extUnixSk === true,
+    shellJob: dump.shellJob === true,
+  };
+}

@@ -1,0 +1,70 @@
+// The first words with the destination: what will come, and whether it may.
+
+import { readlink } from 'node:fs/promises';
+import { arch, release } from 'node:os';
+import type { Located } from '../../criu/locate.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { Link, SourceChannel } from '../wire/connect.js';
+import { PROTOCOL_VERSION } from '../wire/messages.js';
+import { type MigrationPlan, streamsOf } from './opened.js';
+
+// A tree may grow while it moves, and every page of it may travel in every iteration.
+const MAX_GROWTH = 64;
+const MIN_BYTES = 2 ** 30;
+
+export interface Introduction {
+  readonly plan: MigrationPlan;
+  readonly id: string;
+  readonly criu: Located;
+  readonly link: Link;
+  readonly bytes: number;
+  readonly pids: readonly number[];
+}
+
+/** The session that page streams are for. */
+export async function introduce({ plan, id, criu, link, bytes, pids }: Introduction): Promise<string> {
+  await link.channel.send({
+    type: 'hello',
+    version: PROTOCOL_VERSION,
+    id,
+    pid: plan.pid,
+    tasks: (await sharesOurPids(plan.pid)) ? pids : [],
+    bytes,
+    maxBytes: Math.max(MIN_BYTES, bytes) * MAX_GROWTH,
+    streams: streamsOf(plan.options),
+    kernel: release(),
+    machine: arch(),
+    criu: criu.path,
+  });
+  const { session } = await expectMessage(link.channel, 'welcome');
+  return session;
+}
+
+// A tree in a pid namespace of its own brings it along: its pids are free there.
+async function sharesOurPids(pid: number): Promise<boolean> {
+  const [ours, theirs] = await Promise.all(['self', pid].map((who) => readlink(`/proc/${who}/ns/pid`).catch(() => '')));
+  return ours !== '' && ours === theirs;
+}
+
+type Heard = NonNullable<Awaited<ReturnType<SourceChannel['receive']>>>['message'];
+
+/** Rejects with PROTOCOL, or with what the destination has refused for. */
+export async function expectMessage<T extends Heard['type']>(
+  channel: SourceChannel,
+  type: T,
+): Promise<Extract<Heard, { type: T }>> {
+  const got = await channel.receive();
+  if (got?.message.type === type) return got.message as Extract<Heard, { type: T }>;
+  if (got?.message.type === 'gone') throw refusal(got.message);
+  const received = got?.message.type ?? 'the end of the connection';
+  throw new CheckpointError('PROTOCOL', `Cannot migrate: ${received} came, where "${type}" was expected`, {
+    received,
+    expected: type,
+  });
+}
+
+function refusal({ code, message }: Extract<Heard, { type: 'gone' }>): CheckpointError {
+  const text = `Cannot migrate: the destination refused: ${message}. The tree runs on here`;
+  if (code === 'RESTORE_REFUSED') return new CheckpointError(code, text, { causes: [], logExcerpt: [] });
+  return new CheckpointError('PROTOCOL', text, {});
+}

@@ -1,0 +1,37 @@
+// A migration whose connections are open: what its parts work with.
+
+import type { PageSender } from '../../addon/page-streams.js';
+import type { Located } from '../../criu/locate.js';
+import type { Work } from '../../criu/operation.js';
+import type { Address } from '../wire/address.js';
+import type { Link } from '../wire/connect.js';
+import type { SourceSecurity } from '../wire/security.js';
+import type { MigrateOptions, MigrateProgress } from './options.js';
+
+export interface MigrationPlan {
+  readonly pid: number;
+  readonly to: Address;
+  readonly security: SourceSecurity;
+  readonly options: MigrateOptions;
+}
+
+export const DEFAULTS = { streams: 2, maxDowntimeMs: 250, maxIterations: 30, guardianPatienceMs: 3_600_000 } as const;
+export interface Opened {
+  readonly plan: MigrationPlan;
+  readonly work: Work<MigrateProgress>;
+  readonly criu: Located;
+  /** Of the migration, for good. */
+  readonly id: string;
+  /** performance.now(). */
+  readonly begun: number;
+  readonly link: Link;
+  readonly sender: PageSender;
+}
+
+export function streamsOf({ streams }: MigrateOptions): number {
+  return streams ?? DEFAULTS.streams;
+}
+
+export function iterationsOf({ maxIterations }: MigrateOptions): number {
+  return maxIterations ?? DEFAULTS.maxIterations;
+}

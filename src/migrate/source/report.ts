@@ -1,0 +1,40 @@
+// What a migration tells in the end.
+
+import type { Final } from './final.js';
+import type { Iterated } from './iterate.js';
+import type { Opened } from './opened.js';
+import type { MigrateReport } from './options.js';
+
+/** `final` is absent for a dry run. */
+export function reportOf(
+  { plan, begun, sender }: Opened,
+  iterated: Iterated | undefined,
+  final: Final | undefined,
+): MigrateReport {
+  const { wireBytes, cpuNs, stallNs } = sender.counters();
+  const at = final?.outcome.at;
+  const dumped = final?.dump.at;
+  const downtime =
+    at === undefined || dumped === undefined
+      ? undefined
+      : {
+          dump: dumped.dumped - dumped.frozen,
+          transfer: dumped.sent - dumped.dumped,
+          restore: at.prepared - dumped.sent,
+          resume: at.running - at.prepared,
+        };
+  return {
+    pid: final?.outcome.pid ?? plan.pid,
+    mode: plan.options.dryRun === true ? 'dry-run' : iterated === undefined ? 'cold' : 'pre-copy',
+    tracking: 'digest',
+    trackingReason: 'pages are compared by their digests',
+    iterations: [...(iterated?.iterations ?? []), ...(final === undefined ? [] : [final.report])],
+    wireBytes,
+    totalMs: performance.now() - begun,
+    downtimeMs: at === undefined || dumped === undefined ? undefined : at.running - dumped.frozen,
+    predictedDowntimeMs: iterated?.verdict.predictedDowntimeMs ?? 0,
+    downtime,
+    cpuMs: cpuNs / 1e6,
+    stallMs: stallNs / 1e6,
+  };
+}
