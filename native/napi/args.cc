@@ -47,19 +47,36 @@ std::optional<std::string> to_string(const Napi::Value& value, const char* wante
   return std::nullopt;
 }
 
-std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted) {
+namespace {
+
+template <typename T, typename Convert>
+std::optional<std::vector<T>> to_vector(const Napi::Value& value, const char* wanted, Convert convert) {
   if (!value.IsArray()) {
     throw_misuse(value.Env(), wanted);
     return std::nullopt;
   }
   const auto array = value.As<Napi::Array>();
-  std::vector<std::string> strings;
+  std::vector<T> elements;
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    auto text = to_string(array.Get(i), wanted);
-    if (!text) return std::nullopt;
-    strings.push_back(std::move(*text));
+    auto element = convert(array.Get(i), wanted);
+    if (!element) return std::nullopt;
+    elements.push_back(std::move(*element));
   }
-  return strings;
+  return elements;
+}
+
+}  // namespace
+
+std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted) {
+  return to_vector<std::string>(value, wanted, to_string);
+}
+
+std::optional<std::vector<uint64_t>> to_unsigneds(const Napi::Value& value, const char* wanted) {
+  return to_vector<uint64_t>(value, wanted, to_unsigned);
+}
+
+std::optional<std::vector<int>> to_ints(const Napi::Value& value, const char* wanted) {
+  return to_vector<int>(value, wanted, to_int);
 }
 
 std::optional<std::span<const std::byte>> to_bytes(const Napi::Value& value, const char* wanted) {

@@ -9,21 +9,6 @@
 namespace frazil {
 namespace {
 
-std::optional<std::vector<int>> to_numbers(const Napi::Value& value, const char* wanted) {
-  if (!value.IsArray()) {
-    throw_misuse(value.Env(), wanted);
-    return std::nullopt;
-  }
-  const auto array = value.As<Napi::Array>();
-  std::vector<int> numbers;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto number = to_int(array.Get(i), wanted);
-    if (!number) return std::nullopt;
-    numbers.push_back(*number);
-  }
-  return numbers;
-}
-
 std::optional<ExecOptions> to_exec_options(const Napi::Value& value) {
   auto file = to_string(property(value, "file"), "file: a path");
   if (!file) return std::nullopt;
@@ -31,9 +16,9 @@ std::optional<ExecOptions> to_exec_options(const Napi::Value& value) {
   if (!argv) return std::nullopt;
   auto env = to_strings(property(value, "env"), "env: an array of NAME=value");
   if (!env) return std::nullopt;
-  auto keep = to_numbers(property(value, "keep"), "keep: an array of fd numbers");
+  auto keep = to_ints(property(value, "keep"), "keep: an array of fd numbers");
   if (!keep) return std::nullopt;
-  auto nonblocking = to_numbers(property(value, "nonblocking"), "nonblocking: an array of fd numbers");
+  auto nonblocking = to_ints(property(value, "nonblocking"), "nonblocking: an array of fd numbers");
   if (!nonblocking) return std::nullopt;
   ExecOptions options{std::move(*file), std::move(*argv),        std::move(*env),
                       std::move(*keep), std::move(*nonblocking), std::nullopt};

@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/thread.h"
 #include "page/payload.h"
-#include "sys/private_tmpfs.h"
+#include "page/zeros.h"
 
 namespace frazil::page {
 namespace {
@@ -42,8 +43,7 @@ uint64_t share_of(uint64_t expected_bytes, unsigned workers) noexcept {
   return (share / kHugePage + 1) * kHugePage;
 }
 
-// Finds and clears the pages of a stripe now. The first touch of memory that a hypervisor has not backed yet runs at 0.3 GB/s; inside
-// the freeze that would be most of it. A thread for each stripe, because most of that time is spent waiting for the hypervisor.
+// A thread for each stripe: most of the time of finding memory is spent waiting, for the hypervisor.
 struct Toucher {
   int file;
   uint64_t bytes;
@@ -52,20 +52,7 @@ struct Toucher {
   Result<void> outcome;
   Thread thread;
 
-  void operator()() noexcept {
-    if (::ftruncate(file, static_cast<off_t>(bytes)) == -1) outcome = SysError{errno, "ftruncate"};
-    for (uint64_t at = 0; at < bytes && outcome.ok(); at += kWindow) outcome = touch(at, std::min(kWindow, bytes - at));
-  }
-
-  Result<void> touch(uint64_t from, uint64_t length) noexcept {
-    if (cancel->cancelled()) return SysError{ECANCELED, "madvise"};
-    const Mapping view(file, from, length, PROT_READ | PROT_WRITE);
-    if (!view.ok()) return SysError{errno, "mmap"};
-    // Before Linux 5.14 EINVAL: the pages come when they are needed, only slower.
-    if (::madvise(view.get(), length, MADV_POPULATE_WRITE) == -1 && errno != EINVAL) return SysError{errno, "madvise"};
-    counters->add(&Counters::bytes_prepared, length);
-    return {};
-  }
+  void operator()() noexcept { outcome = write_zeros(file, bytes, *cancel, *counters); }
 };
 
 }  // namespace
@@ -75,7 +62,7 @@ Absorber::Absorber(const AbsorberOptions& options, Counters& counters) noexcept
 
 Result<void> Absorber::open_stripes() noexcept {
   if (root_ || options_.memory_bytes == 0) return {};
-  auto root = open_private_tmpfs(PageBacking::huge);
+  auto root = open_private_tmpfs(options_.backing);
   if (!root.ok()) return root.error();
   root_ = std::move(root).value();
   for (Stripe& stripe : std::span(stripes_).first(options_.workers)) {
@@ -92,13 +79,14 @@ Result<void> Absorber::open_spill(Stripe& stripe) noexcept {
   return {};
 }
 
-Result<void> Absorber::prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept {
+Result<void> Absorber::prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept {
   if (auto opened = open_stripes(); !opened.ok() || !root_) return opened;
-  const uint64_t share = share_of(std::min(expected_bytes, options_.memory_bytes), options_.workers);
+  const uint64_t bytes = std::accumulate(expected.begin(), expected.end(), uint64_t{0});
+  ready_ = share_of(std::min(bytes, options_.memory_bytes), options_.workers);
   std::vector<Toucher> touchers;
   touchers.reserve(options_.workers);  // the threads hold pointers to the elements
   for (Stripe& stripe : std::span(stripes_).first(options_.workers)) {
-    touchers.push_back({stripe.file.get(), share, &cancel, &counters_, {}, {}});
+    touchers.push_back({stripe.file.get(), ready_, &cancel, &counters_, {}, {}});
     auto thread = Thread::spawn("frazil-touch", touchers.back());
     if (thread.ok()) {
       touchers.back().thread = std::move(thread).value();

@@ -53,6 +53,7 @@ export async function openArchivePlace(plan: ArchivePlan): Promise<ArchivePlace>
     form,
     workDir: plan.workDir,
     images: small.fd,
+    cacheBytes: () => Promise.resolve(0),
     choose: (facts) => chooseArchiveStore(facts, form),
     openSink: (choice) => openSink(choice, { writer, output, small }),
     settle: (sink, signal) =>

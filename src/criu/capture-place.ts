@@ -10,6 +10,8 @@ export interface CapturePlace extends AsyncDisposable {
   readonly workDir: string;
   /** For `images_dir_fd`: where CRIU writes the small images. */
   readonly images: Fd;
+  /** What may be written where the pages go before somebody has to wait for a disk. 0: nothing is written as they come. */
+  cacheBytes(availableBytes: number): Promise<number>;
   /** Which way the pages take. */
   choose(facts: StoreFacts): StoreVerdict;
   openSink(options: SinkChoice): Promise<PageSink>;
@@ -20,7 +22,7 @@ export interface CapturePlace extends AsyncDisposable {
 }
 
 export interface SinkChoice {
-  readonly store: 'memory' | 'directory';
+  readonly store: 'memory' | 'split' | 'directory';
   /** What may be absorbed in memory. */
   readonly memoryBytes: number;
 }
