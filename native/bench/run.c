@@ -12,6 +12,7 @@
 //   host        how far MemAvailable fell: memory that the command took in any form, also memfd and tmpfs
 //   sync        how long syncfs of DIR's file system took after COMMAND had ended: what it left in the page cache
 //   left        descendants still running at that moment
+//   began       CLOCK_REALTIME before the fork, for those who measure to a moment of their own
 //
 // VmHWM only grows, so a sample misses at most the growth of the last interval. 20 ms keep the sampling below 1 % of one core.
 #define _GNU_SOURCE
@@ -44,9 +45,9 @@ static void die(const char *what) {
   exit(125);
 }
 
-static int64_t now_us(void) {
+static int64_t clock_us(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
@@ -58,6 +59,8 @@ static int read_text(const char *path, char *text) {
   text[n > 0 ? n : 0] = '\0';
   return n > 0;
 }
+
+static int64_t now_us(void) { return clock_us(CLOCK_MONOTONIC); }
 
 // -1: the process has gone.
 static long field_kb(const char *path, const char *field) {
@@ -176,7 +179,7 @@ int main(int argc, char **argv) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   struct Cost cost = {0};
   cost.available_kb = cost.lowest_kb = field_kb("/proc/meminfo", "MemAvailable:");
-  const int64_t began = now_us();
+  const int64_t began_real = clock_us(CLOCK_REALTIME), began = now_us();
   start(argv + first + 1);
   int64_t wall = 0;
   const int status = wait_sampling(&cost, began, &wall);
@@ -189,9 +192,10 @@ int main(int argc, char **argv) {
   const int64_t synced = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? sync_filesystem(dir) : -1;
   dprintf(kReport,
           "{\"exit\":%d,\"signal\":%d,\"wallUs\":%lld,\"userUs\":%lld,\"systemUs\":%lld,\"peakKb\":%ld,\"childrenKb\":%ld,"
-          "\"largestKb\":%ld,\"hostKb\":%ld,\"syncUs\":%lld,\"left\":%ld}\n",
+          "\"largestKb\":%ld,\"hostKb\":%ld,\"syncUs\":%lld,\"left\":%ld,\"beganUs\":%lld}\n",
           WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0, (long long)wall,
           (long long)micros(used.ru_utime), (long long)micros(used.ru_stime), cost.peak_kb, cost.children_kb,
-          used.ru_maxrss, cost.available_kb - cost.lowest_kb, (long long)synced, cost.left);
+          used.ru_maxrss, cost.available_kb - cost.lowest_kb, (long long)synced, cost.left,
+          (long long)began_real);
   return 0;
 }

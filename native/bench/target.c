@@ -5,12 +5,15 @@
 //
 //   PID INDEX ADDRESS PAGES DIGEST FIRST_GENERATION LAST_GENERATION CUT   ("ok" or "broken")
 //
+// With PROBE 1 the root also says what a restore is like for it: see probe.h.
+//
 // SIGUSR1 asks; the first line comes unasked when the arena is filled. SIGTERM to the root ends and reaps the whole tree, so that
 // its pids are free at once (PID 1 of many containers reaps late). If the benchmark dies, the tree ends within seconds.
 // The alternative, a control socket, would have to be declared external to every peer and would be part of what is measured.
 
 #define _GNU_SOURCE
 #include "pages.h"
+#include "probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +35,7 @@ struct Plan {
   uint64_t pages;  // of one process
   uint64_t seed, dirty_pages_per_second;
   double entropy, zero_share;
-  int processes, threads;
+  int processes, threads, probe;
 };
 
 struct Arena {
@@ -139,6 +142,14 @@ static void start_threads(const struct Plan *plan, struct Arena *arena) {
   if (arena->dirty_pages_per_second != 0 && pthread_create(&thread, NULL, keep_dirtying, arena) != 0) die("pthread_create");
 }
 
+static void start_probe(const struct Plan *plan, const struct Arena *arena, struct Probe *probe) {
+  pthread_t thread;
+  probe->fifo = plan->fifo;
+  probe->words = arena->words;
+  probe->pages = arena->pages;
+  if (pthread_create(&thread, NULL, look, probe) != 0) die("pthread_create");
+}
+
 static void end_tree(const pid_t *children, int count) {
   for (int i = 0; i < count; i++) kill(children[i], SIGKILL);
   for (int i = 0; i < count; i++) waitpid(children[i], NULL, 0);
@@ -153,10 +164,14 @@ static void serve(const struct Plan *plan, int index, const pid_t *children, int
   sigprocmask(SIG_BLOCK, &set, NULL);
   struct Arena arena = make_arena(plan, index);
   start_threads(plan, &arena);
+  static struct Probe probe;
+  const int probes = plan->probe && index == 0;
+  if (probes) start_probe(plan, &arena, &probe);
   answer(plan, &arena, index);
   const struct timespec patience = {kOwnerCheckSeconds, 0};
   for (;;) {
     const int got = sigtimedwait(&set, NULL, &patience);
+    if (got == SIGUSR1 && probes) tell_waits(&probe);
     if (got == SIGUSR1) answer(plan, &arena, index);
     if (got == SIGTERM) end_tree(children, count);
     if (got == -1 && kill(plan->owner, 0) == -1 && errno == ESRCH) end_tree(children, count);
@@ -173,14 +188,14 @@ static int warm(uint64_t bytes) {
 int main(int argc, char **argv) {
   // target --warm BYTES: makes a virtual machine's host back that much memory, then gives it back to the guest.
   if (argc == 3 && strcmp(argv[1], "--warm") == 0) return warm(strtoull(argv[2], NULL, 10));
-  if (argc != 10) {
-    fputs("usage: target FIFO OWNER_PID PAGES_PER_PROCESS SEED ENTROPY ZERO_SHARE DIRTY_PAGES_PER_SECOND PROCESSES THREADS\n", stderr);
+  if (argc != 11) {
+    fputs("usage: target FIFO OWNER_PID PAGES_PER_PROCESS SEED ENTROPY ZERO_SHARE DIRTY_PAGES_PER_SECOND PROCESSES THREADS PROBE\n", stderr);
     return 2;
   }
   const struct Plan plan = {.fifo = argv[1], .owner = atoi(argv[2]), .pages = strtoull(argv[3], NULL, 10),
                             .seed = strtoull(argv[4], NULL, 10), .entropy = atof(argv[5]), .zero_share = atof(argv[6]),
                             .dirty_pages_per_second = strtoull(argv[7], NULL, 10), .processes = atoi(argv[8]),
-                            .threads = atoi(argv[9])};
+                            .threads = atoi(argv[9]), .probe = atoi(argv[10])};
   if (plan.processes < 1 || plan.processes > kMaxProcesses || plan.threads < 1) return 2;
   pid_t children[kMaxProcesses];
   for (int i = 1; i < plan.processes; i++) {

@@ -5,11 +5,12 @@ import { WrongBytes } from './host/verify.js';
 import type { Workspace } from './host/workspace.js';
 import type { Cell, CellFailure, Run, Scenario } from './model.js';
 import type { PresentPeer } from './peers/choose.js';
-import type { Context } from './peers/peer.js';
+import type { Context, Peer } from './peers/peer.js';
 import { type Planned, planRuns } from './plan.js';
 import type { RunPhase } from './progress.js';
 import { formatFigure } from './report/metrics.js';
 import type { BenchUi } from './request.js';
+import { runRestore } from './restore-run.js';
 import { RunFailure, type RunJob, type RunOutcome } from './run.js';
 import { runVersion } from './version-run.js';
 
@@ -81,8 +82,8 @@ function announce({ ui, scenario, runs, warmups }: Measurement, { planned, draft
     });
 }
 
-function summary({ figures: { frozen, wall, session, exchange } }: RunOutcome): string {
-  const named = { frozen, wall, session, 'round trip': exchange };
+function summary({ figures: { first, frozen, wall, session, exchange } }: RunOutcome): string {
+  const named = { 'first instruction': first, frozen, wall, session, 'round trip': exchange };
   const parts = Object.entries(named).flatMap(([name, us]) =>
     us === undefined ? [] : [`${name} ${formatFigure(us, 'us')}`],
   );
@@ -99,12 +100,23 @@ async function attempt(
   const folders = await workspace.open();
   const job: RunJob = { ...context, scenario, folders, seed, restore: planned.restore, enter, signal };
   try {
-    return peer.group === 'version' ? await runVersion(peer, job) : await runDump(peer, job);
+    return await carryOut(peer, job);
   } catch (reason) {
     signal?.throwIfAborted();
     return asFailure(reason, planned);
   } finally {
     await folders.remove();
+  }
+}
+
+function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
+  switch (peer.group) {
+    case 'version':
+      return runVersion(peer, job);
+    case 'restore':
+      return runRestore(peer, job);
+    default:
+      return runDump(peer, job);
   }
 }
 

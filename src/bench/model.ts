@@ -3,7 +3,7 @@
  * measurement of a cell in processes of its own. What is kept is the series: every run with every parameter, never one number.
  */
 
-export type Group = 'dump' | 'archive' | 'version';
+export type Group = 'dump' | 'archive' | 'restore' | 'version';
 
 /** Where image files go: a tmpfs, a file system on disk, or a directory that the caller chose. */
 export type Destination =
@@ -54,9 +54,16 @@ export type MetricName =
   | 'bytesAllocated'
   | 'throughput'
   | 'session'
-  | 'exchange';
+  | 'exchange'
+  | 'first'
+  | 'filled'
+  | 'faults'
+  | 'waits'
+  | 'waitP50'
+  | 'waitP99'
+  | 'waitMax';
 
-export type Unit = 'us' | 'bytes' | 'bytes/s';
+export type Unit = 'us' | 'bytes' | 'bytes/s' | 'count';
 
 /** One measurement's numbers. A metric that this peer cannot have, or that the run did not produce, is absent: never zero. */
 export type Figures = Readonly<Partial<Record<MetricName, number>>>;
@@ -73,7 +80,7 @@ export interface Run {
   readonly verified: Verification;
 }
 
-/** How the bytes of a run were checked. There is no "unchecked" dump: a run that cannot be verified fails its cell. */
+/** How the bytes of a run were checked. There is no "unchecked" dump or restore: a run that cannot be verified fails its cell. */
 export type Verification =
   | { readonly kind: 'images'; readonly pages: number; readonly digests: readonly string[]; readonly restored: boolean }
   | { readonly kind: 'answer'; readonly answer: string };

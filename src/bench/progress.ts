@@ -1,4 +1,4 @@
-export type RunPhase = 'filling' | 'measuring' | 'verifying' | 'restoring' | 'done' | 'failed';
+export type RunPhase = 'filling' | 'dumping' | 'measuring' | 'verifying' | 'restoring' | 'done' | 'failed';
 
 /** What `runBench` tells its caller while it runs. Plain snapshots: a reader that misses one loses nothing but the line. */
 export type BenchProgress =

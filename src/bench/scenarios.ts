@@ -30,6 +30,14 @@ const ARCHIVE = {
   destination: { kind: 'disk' },
 } as const satisfies Scenario;
 
+const RESTORE = {
+  ...PLAIN,
+  name: 'restore/plain',
+  group: 'restore',
+  title: 'a tree comes back and looks at its memory at random',
+  leaveRunning: false,
+} as const satisfies Scenario;
+
 // The first scenario of a group is what the group's bare name means.
 export const SCENARIOS: readonly Scenario[] = [
   PLAIN,
@@ -54,6 +62,16 @@ export const SCENARIOS: readonly Scenario[] = [
     leaveRunning: false,
     stages: ['zstd'],
   },
+  RESTORE,
+  {
+    ...RESTORE,
+    name: 'restore/small',
+    title: 'the same of a tenth: what does not depend on the size',
+    sizeBytes: 100 * MIB,
+  },
+  { ...RESTORE, name: 'restore/large', title: 'the same of four times the size', sizeBytes: 4 * GIB },
+  { ...RESTORE, name: 'restore/tree', title: 'a tree of 8 processes', processes: 8 },
+  { ...RESTORE, name: 'restore/zeros', title: 'half of the touched pages hold zeros', zeroShare: 0.5 },
   {
     ...PLAIN,
     name: 'version/swrk',

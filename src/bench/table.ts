@@ -29,7 +29,14 @@ function heading({ cells, environment }: BenchResult): readonly string[] {
 }
 
 function howVerified({ scenario }: Cell): string {
-  return scenario.group !== 'version' ? 'bytes verified in every run, restored once per peer' : 'answers verified';
+  switch (scenario.group) {
+    case 'version':
+      return 'answers verified';
+    case 'restore':
+      return 'the restored tree asked for the digest of its memory in every run';
+    default:
+      return 'bytes verified in every run, restored once per peer';
+  }
 }
 
 /** One line: machine, kernel, versions. */

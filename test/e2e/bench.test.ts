@@ -107,6 +107,21 @@ describe('runBench()', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  testWith(NEEDS, 'brings a tree back with every peer, and hears from it when it ran', async () => {
+    const { result } = await bench({ scenario: 'restore/tree', processes: 2, runs: 1 });
+    expect(result.absent).toEqual([]);
+    for (const { peer, runs, failure } of result.cells) {
+      expect([peer, failure]).toEqual([peer, undefined]);
+      for (const { figures, verified } of runs) {
+        expect(verified).toMatchObject({ kind: 'images', pages: (16 * MIB) / 4096, restored: true });
+        expect(figures.first).toBeGreaterThan(0);
+        expect(figures.waits).toBeGreaterThanOrEqual(0);
+        expect(figures.faults === undefined).toBe(!peer.startsWith('frazil-lazy'));
+      }
+    }
+    expect(await leftovers()).toEqual([]);
+  });
+
   testWith(NEEDS, 'fails the cell of a fast wrong pipeline: one byte of the images differs', async () => {
     await using dir = tempDir();
     const wrong = join(dir.path, 'criu');

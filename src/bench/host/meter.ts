@@ -20,6 +20,8 @@ export interface Cost {
   readonly syncUs: number | undefined;
   /** Descendants that still ran when the command had ended. */
   readonly left: number;
+  /** CLOCK_REALTIME, before the fork. */
+  readonly beganUs: number;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -107,6 +109,7 @@ function parseReport(text: string): Omit<Cost, 'stdout' | 'stderr'> {
     hostBytes: take('hostKb') * KIB,
     syncUs: take('syncUs') < 0 ? undefined : take('syncUs'),
     left: take('left'),
+    beganUs: take('beganUs'),
   };
 }
 

@@ -21,6 +21,15 @@ export interface Arena {
   readonly digest: string;
 }
 
+/** What the restored tree says of its restore (native/bench/probe.h). */
+export interface Waits {
+  /** How often it waited for a page. */
+  readonly count: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly maxUs: number;
+}
+
 export interface TargetOptions {
   readonly program: string;
   /** Does not exist yet; made here. */
@@ -41,6 +50,8 @@ export class Target implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #fifo: Socket;
   readonly #lines: string[] = [];
+  readonly #resumedUs: number[] = [];
+  #waits: Waits | undefined;
   readonly #scenario: Scenario;
   #arenas: readonly Arena[] = [];
 
@@ -70,7 +81,7 @@ export class Target implements AsyncDisposable {
     this.#fifo.setEncoding('utf8').on('data', (text) => {
       const lines = `${rest}${String(text)}`.split('\n');
       rest = lines.pop() ?? '';
-      this.#lines.push(...lines);
+      for (const line of lines) this.#hear(line);
     });
     // Its own session with stdio on /dev/null: nothing of ours is in the dump.
     this.#child = spawn(program, argv(fifo, scenario, seed), { detached: true, stdio: 'ignore' });
@@ -91,6 +102,25 @@ export class Target implements AsyncDisposable {
   /** Nanoseconds of CPU time that the processes have used, by all their threads; what a dumper makes them do inside their own context counts here. */
   cpuNs(): number {
     return this.#arenas.reduce((sum, { pid }) => sum + taskNs(pid), 0);
+  }
+
+  /** When it ran again after it had been away, for the first time since `beganUs`; both CLOCK_REALTIME. */
+  resumedUs(beganUs: number): number | undefined {
+    return this.#resumedUs.find((us) => us > beganUs);
+  }
+
+  /** As of the last answer. */
+  get waits(): Waits | undefined {
+    return this.#waits;
+  }
+
+  #hear(line: string): void {
+    const [word, ...rest] = line.split(' ');
+    const [first = 0, ...times] = rest.map((text) => Number(text));
+    const [p50Us = 0, p99Us = 0, maxUs = 0] = times.map((ns) => ns / 1000);
+    if (word === 'resumed') this.#resumedUs.push(first / 1000);
+    else if (word === 'waited') this.#waits = { count: first, p50Us, p99Us, maxUs };
+    else this.#lines.push(line);
   }
 
   /** Asks every process for its digest now. Also works on a restored tree. */
@@ -171,10 +201,11 @@ export class Target implements AsyncDisposable {
 }
 
 function argv(fifo: string, scenario: Scenario, seed: number): string[] {
-  const { sizeBytes, processes, threads, entropy, zeroShare, dirtyBytesPerSecond } = scenario;
+  const { sizeBytes, processes, threads, entropy, zeroShare, dirtyBytesPerSecond, group } = scenario;
   const pages = Math.max(1, Math.round(sizeBytes / processes / PAGE_BYTES));
   const dirtyPages = Math.round(dirtyBytesPerSecond / processes / PAGE_BYTES);
-  return [fifo, process.pid, pages, seed, entropy, zeroShare, dirtyPages, processes, threads].map(String);
+  const probe = group === 'restore' ? 1 : 0;
+  return [fifo, process.pid, pages, seed, entropy, zeroShare, dirtyPages, processes, threads, probe].map(String);
 }
 
 function parseArena(line: string): Arena {

@@ -44,12 +44,26 @@ export interface DumpPeer extends Common {
   read?(stdout: string): Figures;
 }
 
+/** The images directory holds what CRIU dumped; the tree's pids are free. The command ends when all memory is there. */
+export interface RestorePeer extends Common {
+  readonly group: 'restore';
+  command(job: DumpJob): readonly string[];
+  /** From the command's standard output. */
+  read?(stdout: string): RestoreFigures;
+}
+
+export interface RestoreFigures {
+  readonly figures: Figures;
+  /** Where the clock begins at another moment than the fork of the command; CLOCK_REALTIME. */
+  readonly beganUs?: number;
+}
+
 export interface VersionPeer extends Common {
   readonly group: 'version';
   command(job: VersionJob): readonly string[];
 }
 
-export type Peer = DumpPeer | VersionPeer;
+export type Peer = DumpPeer | RestorePeer | VersionPeer;
 
 /** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered (in C: `answerHex`, the bytes). */
 export interface VersionOutput {
