@@ -3,6 +3,7 @@
 import type { EncodedOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { Notify } from '../rpc/session.js';
+import type { Arriving } from './arriving.js';
 import type { LazyOptions } from './lazy/options.js';
 
 /** The last point that CRIU has reached. */
@@ -20,6 +21,8 @@ export interface RestorePlan {
   readonly criu: string | undefined;
   /** Told the pid of the CRIU that will do it. */
   readonly onCriu?: (pid: number) => void;
+  /** The images are still on their way: CRIU is started all the same, and gets ready until it needs the first of them. */
+  readonly arriving?: Arriving;
   readonly notify: Notify | undefined;
   readonly options: RestoreOptions;
   readonly lazy: LazyOptions | undefined;

@@ -12,11 +12,13 @@ import { writeConfigFile } from '../rpc/config-file.js';
 import { criuDied } from '../rpc/failure.js';
 import type { Answer, Notification, Notify } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
+import type { CriuOpts } from '../schema/rpc.js';
+import { feed } from './arriving.js';
 import type { BegunLazily, LazyRequest } from './lazy/begin.js';
 import type { Filling } from './lazy/options.js';
 import { locate } from './locate.js';
 import type { Work } from './operation.js';
-import { watchRemnants } from './remnants.js';
+import { type Remnants, watchRemnants } from './remnants.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import { adoptTree, type Tree } from './tree.js';
 import { waitForPids } from './wait-for-pids.js';
@@ -57,23 +59,18 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   });
   plan.onCriu?.(session.pid);
   await using beginning = lazily(plan, { images, workDir, asked });
-  const tasks = await verifyImages(plan.imagesDir, images, work.signal);
-  await waitForPids(tasks, work.signal);
+  const look = (): Promise<Remnants> => lookAt(plan, images, work.signal);
+  const looked = plan.arriving === undefined ? await look() : undefined;
   const lazy = await beginning.done;
   const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: (lazy?.workDir ?? directory).number });
   await using config = await writeConfigFile(encoded);
   const logFile = plan.options.logFile ?? 'restore.log';
-  const opts = {
-    ...encoded.opts,
-    notify_scripts: true,
-    log_file: logFile,
-    ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
-    ...(config.path === undefined ? {} : { config_file: config.path }),
-  };
-  const remnants = watchRemnants(tasks);
+  const opts = { ...encoded.opts, ...ours(inherited, config.path), log_file: logFile };
   const seen = watch(plan, enter);
   const signal = AbortSignal.any([work.signal, seen.rootEnded, ...(lazy === undefined ? [] : [lazy.lost])]);
-  const answer = await session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });
+  const answering = session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });
+  const remnants = looked ?? (await feed(plan.arriving, { look, answering }));
+  const answer = await answering;
   seen.stop();
   await lazy?.keep([logFile, RESTORE_STATS]);
   if (answer.kind === 'served' && !work.signal.aborted) {
@@ -81,13 +78,34 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
     return lazy === undefined ? tree : withFilling(tree, lazy.handOver());
   }
   seen.terminal()?.close();
-  if (answer.kind !== 'served') await remnants.clear(seen.rootPid());
+  if (answer.kind !== 'served') await remnants?.clear(seen.rootPid());
   const rootEnded = seen.rootEnded.aborted;
   if (!work.signal.aborted && answer.kind !== 'served') {
     const failure = await lazy?.failure();
     if (failure !== undefined) throw failure;
   }
   throw await failed({ plan, answer, work, logFile: join(workDir, logFile), stderr: session.stderr(), rootEnded });
+}
+
+interface Inherited {
+  readonly key: string;
+  readonly as: number;
+}
+
+/** What no option says. */
+function ours(inherited: readonly Inherited[], config: string | undefined): Omit<CriuOpts, 'images_dir_fd'> {
+  return {
+    notify_scripts: true,
+    ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
+    ...(config === undefined ? {} : { config_file: config }),
+  };
+}
+
+async function lookAt({ imagesDir, arriving }: RestorePlan, images: Fd, signal: AbortSignal): Promise<Remnants> {
+  const tasks = await verifyImages(imagesDir, images, signal);
+  // Who is on the way was asked about before.
+  if (arriving === undefined) await waitForPids(tasks, signal);
+  return watchRemnants(tasks);
 }
 
 interface Beginning extends AsyncDisposable {

@@ -63,21 +63,30 @@ export interface DowntimeModel {
   /** How long the last iteration took: so long ago its first page was read. */
   readonly lastMs: number;
   readonly wireBytesPerSecond: number;
-  /** Measured, or what this kind of machine does. */
+  /** How fast pages are looked at. */
   readonly dumpBytesPerSecond: number;
-  readonly fixedMs: number;
+  /** How fast the destination fills memory. */
+  readonly fillBytesPerSecond: number;
+  readonly roundTripMs: number;
   /** Bytes on the wire per changed byte. */
   readonly wireRatio: number;
 }
 
 const MS_PER_S = 1000;
+// CRIU's own work whatever the size, on two quiet cores: freezing and dumping, restoring and letting go.
+const DUMP_FIXED_MS = 25;
+const RESTORE_FIXED_MS = 25;
+/** The files and `restore` arrive, `prepared` comes back, `go` arrives, `running` comes back. */
+const ROUND_TRIPS = 2;
 
-/** What was dirtied since the last iteration read its pages, on average half of its time ago, must travel; everything is looked at. */
+/** What was dirtied since the last iteration read its pages must travel; everything is looked at, and everything is filled. */
 export function predictDowntime(model: DowntimeModel): number {
-  const { bytes, dirtyBytesPerSecond, lastMs, wireBytesPerSecond, dumpBytesPerSecond, fixedMs, wireRatio } = model;
+  const { bytes, dirtyBytesPerSecond, lastMs, wireBytesPerSecond, dumpBytesPerSecond, wireRatio } = model;
   const dirty = Math.min(bytes, (dirtyBytesPerSecond * lastMs) / MS_PER_S);
   const dumpMs = (bytes / dumpBytesPerSecond) * MS_PER_S;
   const transferMs = ((dirty * wireRatio) / wireBytesPerSecond) * MS_PER_S;
+  const fillMs = (bytes / model.fillBytesPerSecond) * MS_PER_S;
+  const fixedMs = DUMP_FIXED_MS + RESTORE_FIXED_MS + ROUND_TRIPS * model.roundTripMs;
   // CRIU dumps and we send at the same time: the slower one counts.
-  return fixedMs + Math.max(dumpMs, transferMs);
+  return fixedMs + Math.max(dumpMs, transferMs) + fillMs;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Tree } from '../criu/tree.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type LockedFolder, openLockedFolder } from '../images/locked-folder.js';
+import { makeSample } from './destination/fill-rate.js';
 import { type Guardian, startGuardian } from './destination/guarded.js';
 import { openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
@@ -177,11 +178,10 @@ class Receiving implements Receiver {
       restore: this.#options.restore ?? {},
       criu: this.#options.criu,
       workDir,
+      sample: await makeSample(directory),
       record: (held) => guardian.tell({ kind: 'charge', charge: { id, ...held, workDir, door: listener.keys } }),
     });
     this.#receptions.set(id, reception);
-    // Loaded while the tree still runs, not while it stands still.
-    await import('../criu/restoring.js');
     await channel.send({ type: 'streams' });
     void reception.follow(channel);
     await reception.decided;

@@ -1,5 +1,12 @@
-// The copy of the tree: restored, and held before its first instruction until somebody decides.
+// The copy of the tree: restored, and held before its first instruction until somebody decides. CRIU is started, and asked to restore,
+// when the final dump has been announced and the tree still runs: what it does before it looks at an image (loading its libraries,
+// finding out what the kernel can do, running iptables: 40 ms here) needs none. It waits on the inventory, which it reads first, and
+// which is a pipe of ours until all the rest has come.
 
+import { writeSync } from 'node:fs';
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipe } from '../../addon/files.js';
 import { LOG_LEVEL } from '../../criu/dump.js';
 import { operation } from '../../criu/operation.js';
 import { runRestore } from '../../criu/restoring.js';
@@ -8,6 +15,7 @@ import { encodeOptions } from '../../options/request.js';
 import type { RestoreOptions } from '../../options/types.js';
 import type { Notification, Verdict } from '../../rpc/session.js';
 import { RESTORE_LOG } from './guarded.js';
+import { INVENTORY } from './levels.js';
 
 export interface Held {
   /** Pids of the held root, and of the CRIU that holds it. */
@@ -16,6 +24,8 @@ export interface Held {
 }
 
 export interface Copy {
+  /** All images are there, with this inventory: CRIU may go on. */
+  begin(inventory: Uint8Array): void;
   /** Rejects as restore() does, when CRIU fails before; then nothing of the tree is left. */
   readonly held: Promise<Held>;
   /** Lets it run. Rejects as restore() does; then nothing of it is left. Only after `held`. */
@@ -32,7 +42,8 @@ export interface CopyOptions {
   readonly criu: string | undefined;
 }
 
-export function makeCopy({ directory, workDir, options: given, criu }: CopyOptions): Copy {
+/** Starts CRIU. `directory` is the folder of the final level, in which pages may arrive already. */
+export async function makeCopy({ directory, workDir, options: given, criu }: CopyOptions): Promise<Copy> {
   const abort = new AbortController();
   const decision = deferred<Verdict>();
   const reached = deferred<Held>();
@@ -45,11 +56,14 @@ export function makeCopy({ directory, workDir, options: given, criu }: CopyOptio
     logFile: RESTORE_LOG,
   };
   let criuPid = 0;
+  const door = await openInventory(directory);
+  const whole = deferred<void>();
   const plan = {
     imagesDir: directory,
     criu,
     options,
     lazy: undefined,
+    arriving: { whole: whole.promise, release: door.release, abandon: door.close },
     encode: (own: Parameters<typeof encodeOptions>[2]) => encodeOptions('restore', options, own),
     onCriu: (pid: number) => {
       criuPid = pid;
@@ -61,13 +75,17 @@ export function makeCopy({ directory, workDir, options: given, criu }: CopyOptio
       return decision.promise;
     },
   } as const;
-  const { done } = operation(abort.signal, (work) => runRestore(plan, work));
+  const { done } = operation(abort.signal, (work) => runRestore(plan, work).finally(door.close));
   const failed = done.then(
     () => new Promise<never>(() => {}),
     (error: unknown) => Promise.reject(error),
   );
   failed.catch(() => {});
   return {
+    begin(inventory) {
+      door.fill(inventory);
+      whole.resolve();
+    },
     held: Promise.race([reached.promise, failed]),
     resume() {
       decision.resolve({ kind: 'proceed' });
@@ -76,15 +94,53 @@ export function makeCopy({ directory, workDir, options: given, criu }: CopyOptio
     async remove() {
       decision.resolve({ kind: 'refuse' });
       abort.abort(new Error('the migration was given up'));
+      whole.reject(abort.signal.reason);
       await done.catch(() => {});
     },
   };
 }
 
-function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+interface Door {
+  /** What CRIU will read. */
+  fill(inventory: Uint8Array): void;
+  release(): void;
+  /** Idempotent. CRIU, if it still waits, reads nothing and fails. */
+  close(): void;
+}
+
+async function openInventory(directory: string): Promise<Door> {
+  const { read, write } = pipe();
+  await symlink(`/proc/${process.pid}/fd/${read.number}`, join(directory, INVENTORY));
+  let bytes: Uint8Array = new Uint8Array();
+  const close = (): void => {
+    write.close();
+    read.close();
+  };
+  return {
+    fill(inventory) {
+      bytes = inventory;
+    },
+    release() {
+      writeSync(write.number, bytes);
+      write.close();
+    },
+    close,
+  };
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((settle) => {
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<T>((settle, refuse) => {
     resolve = settle;
+    reject = refuse;
   });
-  return { promise, resolve };
+  promise.catch(() => {});
+  return { promise, resolve, reject };
 }

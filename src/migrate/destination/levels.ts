@@ -13,10 +13,18 @@ export interface Levels extends AsyncDisposable {
   /** Where the last level lies. */
   readonly path: string;
   /** Begins to take the next level in; levels follow each other. Rejects with IO or PROTOCOL. */
-  receive(number: number): Promise<void>;
-  /** Adds to an image file of the last level. Rejects with PROTOCOL or IO. */
+  receive(number: number): Received;
+  /** Adds to an image file of the last level; its inventory is kept aside. Rejects with PROTOCOL or IO. */
   write(name: string, bytes: Uint8Array): Promise<void>;
+  readonly inventory: Uint8Array;
   counters(): TransferCounters;
+}
+
+export interface Received {
+  /** The folder of the level is there. */
+  readonly made: Promise<string>;
+  /** So are its pages and pagemaps. */
+  readonly whole: Promise<void>;
 }
 
 export interface LevelsOptions {
@@ -33,6 +41,9 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const OF_PAGES = /^(pages-|pagemap-)/;
 /** Of all image files but pages: ghost files, contents of tmpfs, queues of sockets. */
 const MAX_FILE_BYTES = 4 * 2 ** 30;
+export const INVENTORY = 'inventory.img';
+// It is a hundred bytes, and has to fit into a pipe.
+const MAX_INVENTORY_BYTES = 16 * 2 ** 10;
 
 export function openLevels({ directory, streams, keys, maxBytes, signal }: LevelsOptions): Levels {
   const intake = openPageIntake({ streams, maxBytes, ...(keys === undefined ? {} : { keys }) });
@@ -40,25 +51,39 @@ export function openLevels({ directory, streams, keys, maxBytes, signal }: Level
   let written = 0;
   let underWay: Promise<void> = Promise.resolve();
   const pathOf = (number: number): string => join(directory, String(number));
-  const receive = async (number: number): Promise<void> => {
+  let inventory: Buffer = Buffer.alloc(0);
+  const make = async (number: number): Promise<string> => {
     if (number !== last + 1) throw protocol(`level ${number}`, `level ${last + 1}`);
     last = number;
     await makeLevel(pathOf(number), number > 0 ? number - 1 : undefined);
+    return pathOf(number);
+  };
+  const fill = async (number: number): Promise<void> => {
     await take(intake, { path: pathOf(number), parent: number > 0 ? pathOf(number - 1) : undefined, signal });
   };
   return {
     get path() {
       return pathOf(last);
     },
+    get inventory() {
+      return inventory;
+    },
     receive: (number) => {
-      const received = underWay.then(() => receive(number));
-      underWay = received.catch(() => {});
-      return received;
+      const made = underWay.then(() => make(number));
+      const whole = made.then(() => fill(number));
+      underWay = whole.catch(() => {});
+      return { made, whole };
     },
     async write(name, bytes) {
       if (!NAME.test(name) || OF_PAGES.test(name) || name === 'parent')
         throw protocol(name, 'the name of an image file');
       written += bytes.length;
+      if (name === INVENTORY) {
+        inventory = Buffer.concat([inventory, bytes]);
+        if (inventory.length > MAX_INVENTORY_BYTES)
+          throw protocol('a huge inventory', `at most ${MAX_INVENTORY_BYTES}`);
+        return;
+      }
       if (written > MAX_FILE_BYTES) throw protocol(`${written} bytes of image files`, `at most ${MAX_FILE_BYTES}`);
       await append(join(pathOf(last), name), bytes);
     },

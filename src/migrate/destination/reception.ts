@@ -13,6 +13,7 @@ import {
 import type { DestinationChannel } from '../wire/listen.js';
 import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
 import { type Copy, type Held, makeCopy } from './copy.js';
+import { measureFillRate } from './fill-rate.js';
 import type { Levels } from './levels.js';
 
 export interface ReceptionOptions {
@@ -21,6 +22,8 @@ export interface ReceptionOptions {
   readonly criu: string | undefined;
   /** Empty, and gone with the images. */
   readonly workDir: string;
+  /** See fill-rate.ts. */
+  readonly sample: string;
   /** Sees to it that somebody can answer for the held copy when this process is killed. */
   readonly record: (held: Held) => Promise<void>;
 }
@@ -29,9 +32,9 @@ export class Reception {
   readonly #options: ReceptionOptions;
   #state: DestinationState = 'receiving';
   #channel: DestinationChannel;
-  #copy: Copy | undefined;
+  /** From the announcement of the final dump on. */
+  #copy: Promise<Copy> | undefined;
   #held: Held = { root: 0, criu: 0 };
-  #needs: RestoreNeeds | undefined;
   #tree: Tree | undefined;
   #failure: unknown;
   #lost = false;
@@ -107,12 +110,10 @@ export class Reception {
   async #hear(message: ToDestination, bytes: Buffer): Promise<void> {
     switch (message.type) {
       case 'level':
-        return this.#take(message.number);
+        return this.#take(message);
       case 'file':
         return this.#orFail(this.#options.levels.write(message.name, bytes));
       case 'restore':
-        this.#needs = message.needs;
-        return this.dispatch({ kind: 'restore' });
       case 'go':
       case 'abort':
       case 'done':
@@ -125,10 +126,29 @@ export class Reception {
   }
 
   // Not waited for: messages that follow belong to this level, and an abort may come.
-  #take(number: number): void {
-    const taken = this.#options.levels.receive(number);
-    this.#intake = taken;
-    void this.#orFail(taken.then(() => this.#send({ type: 'level-done', number })));
+  #take({ number, final }: Extract<ToDestination, { type: 'level' }>): void {
+    const { made, whole } = this.#options.levels.receive(number);
+    this.#intake = whole;
+    if (final !== undefined) this.#prepare(made, final);
+    else this.#tellWhen(number, whole);
+  }
+
+  #tellWhen(number: number, whole: Promise<void>): void {
+    // Beside the pages that come in.
+    const filling = measureFillRate(this.#options.sample);
+    const told = Promise.all([filling, whole]).then(([fillBytesPerSecond]) =>
+      this.#send({ type: 'level-done', number, fillBytesPerSecond }),
+    );
+    void this.#orFail(told);
+  }
+
+  // Its level is not waited for by the source: `prepared` says more.
+  #prepare(made: Promise<string>, needs: RestoreNeeds): void {
+    void this.#orFail(this.#intake);
+    const { restore, criu, workDir } = this.#options;
+    this.#copy ??= made.then((directory) => makeCopy({ directory, workDir, options: { ...needs, ...restore }, criu }));
+    // Whoever restores finds it out.
+    this.#copy.catch(() => {});
   }
 
   async #orFail(work: Promise<unknown>): Promise<void> {
@@ -180,11 +200,10 @@ export class Reception {
   #restore(): void {
     const restored = this.#intake.then(async () => {
       this.#begun = performance.now();
-      const needs = this.#needs ?? {};
-      const directory = this.#options.levels.path;
-      const { restore, criu, workDir } = this.#options;
-      this.#copy = makeCopy({ directory, workDir, options: { ...needs, ...restore }, criu });
-      this.#held = await this.#copy.held;
+      const copy = await this.#copy;
+      if (copy === undefined) throw new CheckpointError('PROTOCOL', 'Cannot restore: no final dump was announced', {});
+      copy.begin(this.#options.levels.inventory);
+      this.#held = await copy.held;
       await this.dispatch({ kind: 'held' });
     });
     void this.#orFail(restored);
@@ -192,10 +211,12 @@ export class Reception {
 
   #resume(): void {
     this.#begun = performance.now();
-    const resumed = (this.#copy as Copy).resume().then(async (tree) => {
-      this.#tree = tree;
-      await this.dispatch({ kind: 'resumed' });
-    });
+    const resumed = (this.#copy as Promise<Copy>)
+      .then((copy) => copy.resume())
+      .then(async (tree) => {
+        this.#tree = tree;
+        await this.dispatch({ kind: 'resumed' });
+      });
     void this.#orFail(resumed);
   }
 
@@ -206,7 +227,8 @@ export class Reception {
   }
 
   async #remove(): Promise<void> {
-    await this.#copy?.remove();
+    const copy = await this.#copy?.catch(() => undefined);
+    await copy?.remove();
   }
 
   #elapsed(): number {

@@ -7,7 +7,7 @@ import { commit, type Outcome } from './commit.js';
 import { openFence } from './fence.js';
 import { type FinalDump, finalDump } from './final-dump.js';
 import { startGuardian } from './guarded.js';
-import { measure } from './iterate.js';
+import { count } from './measure.js';
 import { DEFAULTS, type Opened } from './opened.js';
 import type { IterationReport, MigrateOptions } from './options.js';
 
@@ -26,7 +26,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   const fence = openFence(await treeOf(pid));
   let outcome: Outcome | undefined;
   const guardian = startGuardian();
-  await link.channel.send({ type: 'level', number });
+  await link.channel.send({ type: 'level', number, final: needsOf(options) });
   const dump = await finalDump({
     pid,
     criu: criu.path,
@@ -35,7 +35,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
     channel: link.channel,
     signal: work.signal,
     decide: async () => {
-      await link.channel.send({ type: 'restore', needs: needsOf(options) });
+      await link.channel.send({ type: 'restore' });
       outcome = await commit({
         id,
         channel: link.channel,
@@ -73,7 +73,11 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   guardian.release();
   await farewell(outcome.channel);
   const ms = outcome.at.running - dump.at.frozen;
-  return { dump, outcome, report: measure({ number, ms, start, end: sender.counters() }, iterations.at(-1)) };
+  return {
+    dump,
+    outcome,
+    report: { ...count({ number, ms, start, end: sender.counters() }, iterations.at(-1)), predictedDowntimeMs: ms },
+  };
 }
 
 // How long the tree may stand still for a restore that does not come to its end, such as one that waits for a lock that the frozen tree

@@ -77,6 +77,8 @@ async function runIterations({ plan, work, begun, link, sender }: Opened): Promi
     pid: plan.pid,
     sender,
     channel: link.channel,
+    streams: streamsOf(plan.options),
+    roundTripMs: link.roundTripMs,
     policy,
     signal: work.signal,
     begun,

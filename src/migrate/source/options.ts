@@ -59,7 +59,7 @@ export interface IterationReport {
   /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */
   readonly dirtyBytesPerSecond: number | undefined;
   readonly wireBytesPerSecond: number;
-  /** If the final dump came next. */
+  /** If the final dump came next; of the final dump, what it was. */
   readonly predictedDowntimeMs: number;
 }
 
@@ -88,6 +88,8 @@ export interface MigrateReport {
   /** From the freeze here to the word that the tree runs there, so that half a round trip is too much. Absent for a dry run. */
   readonly downtimeMs: number | undefined;
   readonly predictedDowntimeMs: number;
+  /** Of the prediction, as a share of the downtime: 0.1 when it was too high by a tenth. Absent when nothing was predicted, or came. */
+  readonly predictionError: number | undefined;
   readonly downtime: DowntimeParts | undefined;
   /** Of the threads that sent pages. */
   readonly cpuMs: number;

@@ -23,6 +23,8 @@ export function reportOf(
           restore: at.prepared - dumped.sent,
           resume: at.running - at.prepared,
         };
+  const downtimeMs = at === undefined || dumped === undefined ? undefined : at.running - dumped.frozen;
+  const predictedDowntimeMs = iterated?.verdict.predictedDowntimeMs;
   return {
     pid: final?.outcome.pid ?? plan.pid,
     mode: plan.options.dryRun === true ? 'dry-run' : iterated === undefined ? 'cold' : 'pre-copy',
@@ -31,8 +33,10 @@ export function reportOf(
     iterations: [...(iterated?.iterations ?? []), ...(final === undefined ? [] : [final.report])],
     wireBytes,
     totalMs: performance.now() - begun,
-    downtimeMs: at === undefined || dumped === undefined ? undefined : at.running - dumped.frozen,
-    predictedDowntimeMs: iterated?.verdict.predictedDowntimeMs ?? 0,
+    downtimeMs,
+    predictionError:
+      downtimeMs === undefined || predictedDowntimeMs === undefined ? undefined : predictedDowntimeMs / downtimeMs - 1,
+    predictedDowntimeMs: predictedDowntimeMs ?? 0,
     downtime,
     cpuMs: cpuNs / 1e6,
     stallMs: stallNs / 1e6,

@@ -16,6 +16,8 @@ export type SourceChannel = Channel<ToDestination, ToSource>;
 
 export interface Link {
   readonly channel: SourceChannel;
+  /** A round trip, as the connection took one to be made. */
+  readonly roundTripMs: number;
   /** The key of a page stream; without one they are plaintext. */
   keyOf(stream: number): Uint8Array | undefined;
 }
@@ -28,15 +30,17 @@ export interface ConnectOptions {
 
 /** Rejects with IO, ABORTED, or NOT_PERMITTED when the peer is not the one that the token names. */
 export async function connectControl(options: ConnectOptions): Promise<Link> {
+  const begun = performance.now();
   const socket = await dial(options);
+  const roundTripMs = performance.now() - begun;
   const { security, to } = options;
   if (security.kind === 'plaintext') {
     socket.write(CONTROL);
-    return { channel: openChannel(socket, parseToSource), keyOf: () => undefined };
+    return { channel: openChannel(socket, parseToSource), roundTripMs, keyOf: () => undefined };
   }
   const { secure } = await import('./tls-source.js');
   const tls = await secure(socket, security, to.kind === 'tcp' ? to.host : 'localhost');
-  return { channel: openChannel(tls, parseToSource), keyOf: (stream) => pageKeyOf(tls, stream) };
+  return { channel: openChannel(tls, parseToSource), roundTripMs, keyOf: (stream) => pageKeyOf(tls, stream) };
 }
 
 /** Opens page stream number `stream`. The destination has said by its session that it waits for it. */

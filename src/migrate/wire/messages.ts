@@ -4,7 +4,7 @@
 import { CheckpointError, ERROR_CODES, type ErrorCode } from '../../errors/checkpoint-error.js';
 
 /** Both ends speak this version or none. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const MAX_STREAMS = 16;
 
 /** What a restore needs to be told that a dump was told. */
@@ -33,10 +33,11 @@ export type ToDestination =
       readonly machine: string;
       readonly criu: string;
     }
-  | { readonly type: 'level'; readonly number: number }
+  /** With `final` the last one: image files follow, and then `restore`. */
+  | { readonly type: 'level'; readonly number: number; readonly final: RestoreNeeds | undefined }
   /** A piece of an image file of the last level. */
   | { readonly type: 'file'; readonly name: string }
-  | { readonly type: 'restore'; readonly needs: RestoreNeeds }
+  | { readonly type: 'restore' }
   | { readonly type: 'go' }
   | { readonly type: 'abort' }
   | { readonly type: 'ask'; readonly id: string }
@@ -45,7 +46,8 @@ export type ToDestination =
 export type ToSource =
   | { readonly type: 'welcome'; readonly session: string }
   | { readonly type: 'streams' }
-  | { readonly type: 'level-done'; readonly number: number }
+  /** With the rate at which memory is filled there. */
+  | { readonly type: 'level-done'; readonly number: number; readonly fillBytesPerSecond: number }
   | { readonly type: 'prepared'; readonly pid: number; readonly restoreMs: number }
   | { readonly type: 'running'; readonly pid: number; readonly resumeMs: number }
   /** No copy is there, nor will there be one. With the reason, when it is one. */
@@ -73,13 +75,16 @@ export function parseToDestination(value: unknown): ToDestination {
         criu: text(f, 'criu'),
       };
     case 'level':
-      return { type: 'level', number: whole(f, 'number', 2 ** 16) };
+      return {
+        type: 'level',
+        number: whole(f, 'number', 2 ** 16),
+        final: f['final'] === undefined ? undefined : needsOf(fieldsOf(f['final'])),
+      };
     case 'file':
       return { type: 'file', name: text(f, 'name') };
-    case 'restore':
-      return { type: 'restore', needs: needsOf(fieldsOf(f['needs'])) };
     case 'ask':
       return { type: 'ask', id: hex(f, 'id') };
+    case 'restore':
     case 'go':
     case 'abort':
     case 'done':
@@ -96,7 +101,11 @@ export function parseToSource(value: unknown): ToSource {
     case 'welcome':
       return { type: 'welcome', session: hex(f, 'session') };
     case 'level-done':
-      return { type: 'level-done', number: whole(f, 'number', 2 ** 16) };
+      return {
+        type: 'level-done',
+        number: whole(f, 'number', 2 ** 16),
+        fillBytesPerSecond: rate(f, 'fillBytesPerSecond'),
+      };
     case 'prepared':
       return { type: 'prepared', pid: whole(f, 'pid', PID_MAX), restoreMs: duration(f, 'restoreMs') };
     case 'running':
@@ -140,6 +149,12 @@ function duration(f: Fields, name: string): number {
   const value = f[name];
   if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
   throw unexpected(value, `${name}: milliseconds`);
+}
+
+function rate(f: Fields, name: string): number {
+  const value = f[name];
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  throw unexpected(value, `${name}: bytes per second`);
 }
 
 function text(f: Fields, name: string): string {
