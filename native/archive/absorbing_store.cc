@@ -12,7 +12,7 @@ using Pages = std::span<const std::byte>;
 
 Result<void> AbsorbingStore::settle(const Cancel& cancel) noexcept {
   if (archive_.heads_.empty()) return SysError{EINVAL, "pwrite"};
-  const bool anywhere = archive_.output_.form() == OutputForm::file && !archive_.compression_;
+  const bool anywhere = archive_.output_.form() == OutputForm::file && !archive_.compression_ && !archive_.digests_;
   return anywhere ? settle_file(cancel) : settle_in_order(cancel);
 }
 
@@ -33,10 +33,15 @@ Result<void> AbsorbingStore::settle_in_order(const Cancel& cancel) noexcept {
   auto opened = archive_.appender(cancel);
   if (!opened.ok()) return opened.error();
   Appender& appender = *opened.value();
-  const auto write = [&](const page::Image&, uint64_t, Pages pages) noexcept { return appender.write(pages); };
+  const auto write = [&](const page::Image&, uint64_t, Pages pages) noexcept {
+    return archive_.write(appender, pages);
+  };
   if (auto begun = appender.begin_pages(archive_.heads_.front()); !begun.ok()) return begun;
   for (size_t i = 0; i < archive_.members_.images().size(); ++i) {
     if (auto begun = appender.begin_pages(archive_.heads_[i + 1]); !begun.ok()) return begun;
+    if (archive_.digests_) {
+      if (auto begun = archive_.digests_->begin(); !begun.ok()) return begun;
+    }
     auto drained = absorber_.drain_image(*archive_.members_.images()[i], write, cancel);
     if (!drained.ok()) return drained;
     if (auto ended = appender.end_pages(); !ended.ok()) return ended;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include "archive/absorbing_store.h"
 #include "archive/direct_store.h"
@@ -18,27 +17,10 @@ namespace {
 
 constexpr size_t kPieceBytes = kFrameBytes;
 
-Result<void> append_file(Appender& appender, int directory, const Addition& addition, std::span<std::byte> piece,
-                         const Cancel& cancel) noexcept {
-  auto opened = open_member(directory, addition);
-  if (!opened.ok()) return opened.error();
-  const UniqueFd& file = opened.value();
-  for (uint64_t at = 0; at < addition.bytes;) {
-    if (cancel.cancelled()) return SysError{ECANCELED, "pread"};
-    const size_t wanted = std::min<uint64_t>(piece.size(), addition.bytes - at);
-    const auto got = pread_full(file.get(), piece.data(), wanted, at);
-    if (!got.ok()) return got.error();
-    if (got.value() < wanted) return SysError{EIO, "pread"};
-    if (auto written = appender.write(piece.first(wanted)); !written.ok()) return written;
-    at += wanted;
-  }
-  return appender.write(padding_of(addition.bytes));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Archive>> Archive::open(UniqueFd output, OutputForm form,
-                                               const std::optional<Compression>& compression,
+                                               const std::optional<Compression>& compression, bool digests,
                                                std::shared_ptr<page::Counters> counters) noexcept {
   auto opened = Output::open(std::move(output), form);
   if (!opened.ok()) return opened.error();
@@ -47,11 +29,17 @@ Result<std::unique_ptr<Archive>> Archive::open(UniqueFd output, OutputForm form,
     if (auto codec = compress::open_compressor(compression->codec, compression->level); !codec.ok())
       return codec.error();
   }
-  return std::unique_ptr<Archive>(new Archive(std::move(opened).value(), compression, std::move(counters)));
+  std::unique_ptr<Archive> archive(new Archive(std::move(opened).value(), compression, std::move(counters)));
+  if (digests) {
+    auto made = MemberDigests::open();
+    if (!made.ok()) return made.error();
+    archive->digests_ = std::move(made).value();
+  }
+  return archive;
 }
 
 Result<std::unique_ptr<page::Store>> Archive::direct_store(unsigned workers) noexcept {
-  if (output_.form() != OutputForm::file) return SysError{EINVAL, "lseek"};
+  if (output_.form() != OutputForm::file || digests_) return SysError{EINVAL, "lseek"};
   std::unique_ptr<page::Store> inner;
   if (compression_) {
     auto frames = FrameStore::open(*compression_, frames_, members_, *counters_);
@@ -102,14 +90,50 @@ Result<std::unique_ptr<Appender>> Archive::appender(const Cancel& cancel) noexce
 Result<void> Archive::append(int directory, std::span<const Addition> additions, const Cancel& cancel) noexcept {
   auto opened = appender(cancel);
   if (!opened.ok()) return opened.error();
-  Appender& appender = *opened.value();
-  Bytes piece(kPieceBytes);
   for (const Addition& addition : additions) {
-    if (auto written = appender.write(addition.head); !written.ok()) return written;
-    if (addition.name.empty()) continue;
-    if (auto copied = append_file(appender, directory, addition, piece, cancel); !copied.ok()) return copied;
+    if (auto done = append_one(*opened.value(), directory, addition, cancel); !done.ok()) return done;
   }
-  return appender.flush();
+  return opened.value()->flush();
+}
+
+Result<void> Archive::append_one(Appender& appender, int directory, const Addition& addition,
+                                 const Cancel& cancel) noexcept {
+  const auto put = [&](std::span<const std::byte> bytes) noexcept {
+    return addition.within ? write(appender, bytes) : appender.write(bytes);
+  };
+  if (digests_ && !addition.within) {
+    if (auto begun = digests_->begin(); !begun.ok()) return begun;
+  }
+  if (auto written = put(addition.head); !written.ok() || addition.name.empty()) return written;
+  const auto file = open_member(directory, addition);
+  if (!file.ok()) return file.error();
+  if (auto copied = append_file(appender, file.value().get(), addition.bytes, cancel); !copied.ok()) return copied;
+  return put(padding_of(addition.bytes));
+}
+
+Result<void> Archive::append_file(Appender& appender, int file, uint64_t bytes, const Cancel& cancel) noexcept {
+  Bytes piece(std::min<uint64_t>(kPieceBytes, bytes));
+  for (uint64_t at = 0; at < bytes;) {
+    if (cancel.cancelled()) return SysError{ECANCELED, "pread"};
+    const size_t wanted = std::min<uint64_t>(piece.size(), bytes - at);
+    const auto got = pread_full(file, piece.data(), wanted, at);
+    if (!got.ok()) return got.error();
+    if (got.value() < wanted) return SysError{EIO, "pread"};
+    if (auto written = write(appender, std::span(piece).first(wanted)); !written.ok()) return written;
+    at += wanted;
+  }
+  return {};
+}
+
+Result<void> Archive::write(Appender& appender, std::span<const std::byte> bytes) noexcept {
+  if (digests_) {
+    if (auto seen = digests_->see(bytes); !seen.ok()) return seen;
+  }
+  return appender.write(bytes);
+}
+
+Result<std::vector<crypto::Sha256Digest>> Archive::digests() noexcept {
+  return digests_ ? digests_->all() : std::vector<crypto::Sha256Digest>{};
 }
 
 Result<void> Archive::finish(bool sync, const Cancel& cancel) noexcept {
@@ -117,7 +141,9 @@ Result<void> Archive::finish(bool sync, const Cancel& cancel) noexcept {
   if (compression_ && compression_->codec != compress::Codec::gzip) {
     if (auto table = frames_.append_seek_table(cancel); !table.ok()) return table;
   }
-  return output_.finish(sync);
+  auto finished = output_.finish(sync);
+  if (finished.ok() && output_.form() == OutputForm::stream) output_.close();
+  return finished;
 }
 
 }  // namespace frazil::archive

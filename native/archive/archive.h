@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "archive/appender.h"
+#include "archive/member_digests.h"
 #include "archive/members.h"
 #include "archive/page_members.h"
 #include "page/absorber.h"
@@ -18,13 +19,14 @@ namespace frazil::archive {
 // makes the whole worthless.
 class Archive {
  public:
-  // ELIBACC without the codec's library.
+  // ELIBACC without the codec's library. With `digests` the content of every member is digested on its way, pages in the order of the
+  // stream: not by the direct store.
   static Result<std::unique_ptr<Archive>> open(UniqueFd output, OutputForm form,
-                                               const std::optional<Compression>& compression,
+                                               const std::optional<Compression>& compression, bool digests,
                                                std::shared_ptr<page::Counters> counters) noexcept;
 
   // At most one of the two, once; it may not outlive the archive, nor be outlived by the images. Pages straight to a file (EINVAL for a
-  // stream), or over memory.
+  // stream, or with digests), or over memory.
   Result<std::unique_ptr<page::Store>> direct_store(unsigned workers) noexcept;
   Result<std::unique_ptr<page::Store>> absorbing_store(UniqueFd spill_directory, unsigned workers,
                                                        uint64_t memory_bytes) noexcept;
@@ -36,6 +38,8 @@ class Archive {
 
   // ENOENT, ELOOP or EIO when a file is not there, is a link, or is shorter than was said.
   Result<void> append(int directory, std::span<const Addition> additions, const Cancel& cancel) noexcept;
+  // Of every member so far, pages first; none without `digests`.
+  Result<std::vector<crypto::Sha256Digest>> digests() noexcept;
   // The end of the file; nothing can follow. With `sync` it is on the disk.
   Result<void> finish(bool sync, const Cancel& cancel) noexcept;
 
@@ -54,6 +58,10 @@ class Archive {
         counters_(std::move(counters)),
         frames_(output_, *counters_) {}
   Result<std::unique_ptr<Appender>> appender(const Cancel& cancel) noexcept;
+  Result<void> append_one(Appender& appender, int directory, const Addition& addition, const Cancel& cancel) noexcept;
+  Result<void> append_file(Appender& appender, int file, uint64_t bytes, const Cancel& cancel) noexcept;
+  // Content of a member: digested, if anything is.
+  Result<void> write(Appender& appender, std::span<const std::byte> bytes) noexcept;
   Result<void> patch_heads() noexcept;
   Result<void> patch(uint64_t at, const Bytes& head) noexcept;
 
@@ -63,6 +71,7 @@ class Archive {
   FrameFile frames_;
   PageMembers members_;
   std::vector<Bytes> heads_;
+  std::optional<MemberDigests> digests_;
 };
 
 }  // namespace frazil::archive

@@ -19,7 +19,7 @@ constexpr uint64_t kBlockBytes = 512;
 Result<UniqueFd> open_member(int folder, const Addition& addition) noexcept {
   auto file = open_beneath(folder, addition.name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
   if (!file.ok()) return file;
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.value().get(), &status) == -1) return SysError{errno, "fstat"};
   if (!S_ISREG(status.st_mode)) return SysError{EINVAL, "openat2"};
   return file;

@@ -20,6 +20,8 @@ struct Addition {
   Bytes head;
   std::string name;  // below the folder that it is given with; may have slashes
   uint64_t bytes = 0;
+  // Of the content of the member that the last one without this has begun: an archive within the archive.
+  bool within = false;
 };
 
 // The regular file of a member, below a folder that others may change meanwhile: through no link, and without waiting for the other end of

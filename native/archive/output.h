@@ -28,6 +28,9 @@ class Output {
   // All bytes are with the kernel, and the file system has no objection; with `sync` they are on the disk.
   Result<void> finish(bool sync) const noexcept;
 
+  // Of a stream: its reader finds the end.
+  void close() noexcept { fd_ = UniqueFd(); }
+
   uint64_t bytes() const noexcept { return end_; }
   OutputForm form() const noexcept { return form_; }
   // Of a file, borrowed.

@@ -17,6 +17,8 @@ std::optional<archive::Addition> to_addition(const Napi::Value& value) {
   const auto head = to_bytes(property(value, "head"), "head: bytes");
   if (!head) return std::nullopt;
   addition.head.assign(head->begin(), head->end());
+  const Napi::Value within = property(value, "within");
+  addition.within = within.IsBoolean() && within.As<Napi::Boolean>().Value();
   if (property(value, "name").IsUndefined()) return addition;
   auto name = to_string(property(value, "name"), "name: a string");
   if (!name) return std::nullopt;

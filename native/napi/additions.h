@@ -9,7 +9,7 @@
 
 namespace frazil {
 
-// [{ head, name?, bytes? }]; empty, with a TypeError, when it is something else.
+// [{ head, name?, bytes?, within? }]; empty, with a TypeError, when it is something else.
 std::optional<std::vector<archive::Addition>> to_additions(const Napi::Value& value);
 
 }  // namespace frazil

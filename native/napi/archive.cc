@@ -93,7 +93,8 @@ class ArchiveWriter : public Napi::ObjectWrap<ArchiveWriter> {
         env, "ArchiveWriter",
         {InstanceMethod<&ArchiveWriter::members>("members"), InstanceMethod<&ArchiveWriter::set_heads>("setHeads"),
          InstanceMethod<&ArchiveWriter::append>("append"), InstanceMethod<&ArchiveWriter::finish>("finish"),
-         InstanceMethod<&ArchiveWriter::close>("close"), InstanceMethod<&ArchiveWriter::bytes>("bytes")});
+         InstanceMethod<&ArchiveWriter::close>("close"), InstanceMethod<&ArchiveWriter::bytes>("bytes"),
+         InstanceMethod<&ArchiveWriter::digests>("digests")});
   }
 
   explicit ArchiveWriter(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ArchiveWriter>(info) {
@@ -105,7 +106,7 @@ class ArchiveWriter : public Napi::ObjectWrap<ArchiveWriter> {
   std::shared_ptr<SharedArchive> shared;  // empty when closed
 
  private:
-  // new ArchiveWriter({ output: Fd, form: 'file' | 'stream', compression?: { codec, level, threads } })
+  // new ArchiveWriter({ output: Fd, form: 'file' | 'stream', digests?: boolean, compression?: { codec, level, threads } })
   void open(const Napi::CallbackInfo& info) {
     auto output = Fd::duplicate(property(info[0], "output"));
     if (!output) return;
@@ -118,7 +119,9 @@ class ArchiveWriter : public Napi::ObjectWrap<ArchiveWriter> {
     }
     auto counters = std::make_shared<page::Counters>();
     const auto kind = *form == "file" ? archive::OutputForm::file : archive::OutputForm::stream;
-    auto opened = archive::Archive::open(std::move(*output), kind, compression, counters);
+    const Napi::Value digests = property(info[0], "digests");
+    const bool digest = digests.IsBoolean() && digests.As<Napi::Boolean>().Value();
+    auto opened = archive::Archive::open(std::move(*output), kind, compression, digest, counters);
     if (!opened.ok()) {
       (void)throw_failure(info.Env(), opened.error());
       return;
@@ -177,6 +180,16 @@ class ArchiveWriter : public Napi::ObjectWrap<ArchiveWriter> {
   Napi::Value bytes(const Napi::CallbackInfo& info) {
     if (is_closed(info.Env())) return {};
     return Napi::Number::New(info.Env(), static_cast<double>(shared->archive->bytes()));
+  }
+
+  // [Uint8Array] of every member so far, in the order of the stream
+  Napi::Value digests(const Napi::CallbackInfo& info) {
+    if (is_closed(info.Env())) return {};
+    const auto all = shared->archive->digests();
+    if (!all.ok()) return throw_failure(info.Env(), all.error());
+    Napi::Array list = Napi::Array::New(info.Env(), all.value().size());
+    for (uint32_t i = 0; i < all.value().size(); ++i) list.Set(i, new_bytes(info.Env(), all.value()[i]));
+    return list;
   }
 
   // The output is closed when no job and no page sink uses it any more.

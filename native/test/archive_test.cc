@@ -60,7 +60,7 @@ struct Making {
   Making(UniqueFd output, OutputForm form, std::optional<Codec> codec, Store store) {
     std::optional<Compression> compression;
     if (codec) compression = Compression{*codec, 1, 2};
-    made = Archive::open(std::move(output), form, compression, counters).value();
+    made = Archive::open(std::move(output), form, compression, false, counters).value();
     const UniqueFd spill = temp.folder("spill");
     auto opened = store == Store::direct ? made->direct_store(3)
                                          : made->absorbing_store(page::duplicate(spill.get()), 3, budget_of(store));
@@ -226,7 +226,7 @@ void test_streams(Tests& tests) {
   tests.run("a stream has no place for pages that come straight", [&] {
     Pipe pipe = open_pipe(0).value();
     auto counters = std::make_shared<page::Counters>();
-    auto made = Archive::open(std::move(pipe.write), OutputForm::stream, std::nullopt, counters).value();
+    auto made = Archive::open(std::move(pipe.write), OutputForm::stream, std::nullopt, false, counters).value();
     tests.expect(!made->direct_store(1).ok());
   });
 }

@@ -29,6 +29,8 @@ export interface ArchiveWriter extends Disposable {
   finish(sync: boolean, options?: JobOptions): Job<void, SinkCounters>;
   /** Of the file so far. */
   bytes(): number;
+  /** SHA-256 of every member so far, in the order of the stream: pages, then one for each addition without `within`. */
+  digests(): readonly Uint8Array[];
 }
 
 /** Throws FEATURE_MISSING without the library of the compression, IO for an output that cannot be one. */
@@ -42,6 +44,7 @@ export function openArchiveWriter(options: NativeArchiveOptions): ArchiveWriter 
       runJob('write members of the archive', job, () => writer.append(directory, additions)),
     finish: (sync, job = {}) => runJob('finish the archive', job, () => writer.finish(sync)),
     bytes: () => writer.bytes(),
+    digests: () => attempt('digest the members of the archive', () => writer.digests()),
     [Symbol.dispose]: () => writer.close(),
   };
 }

@@ -95,6 +95,8 @@ export interface NativeArchiveOptions {
   readonly output: Fd;
   /** `file`: a regular file of ours alone; `stream`: what takes bytes only in order. */
   readonly form: 'file' | 'stream';
+  /** Every member is digested; pages then only go over memory or a spill. */
+  readonly digests?: boolean;
   readonly compression?: NativeCompression;
 }
 
@@ -110,6 +112,8 @@ export interface ArchiveAddition {
   readonly head: Uint8Array;
   readonly name?: string;
   readonly bytes?: number;
+  /** Of the content of the member that the last one without this has begun. */
+  readonly within?: boolean;
 }
 
 /** setHeads (before the sink settles), append, finish: in this order, one at a time (docs/design/archive.md). */
@@ -122,6 +126,8 @@ export interface NativeArchiveWriter {
   finish(sync: boolean, onProgress?: () => void): NativeJob<void, SinkCounters>;
   /** Of the file so far. */
   bytes(): number;
+  /** SHA-256 of every member so far, in the order of the stream: pages, then one for each addition without `within`. */
+  digests(): readonly Uint8Array[];
   close(): void;
 }
 

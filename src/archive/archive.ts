@@ -3,7 +3,10 @@
 import type { KeyObject } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { parseIdentity } from './age/keys.js';
+import type { Addition } from './create/profile-members.js';
+import type { ProfileName } from './profiles.js';
 import { parsePublicKey } from './signature.js';
+import type { Volume } from './tree/trees.js';
 
 export interface ReadOptions {
   /** age identities ("AGE-SECRET-KEY-1..."), each tried. */
@@ -14,7 +17,10 @@ export interface ReadOptions {
   readonly requireSignature?: readonly string[];
   /** Refuse it (ARCHIVE_UNTRUSTED) unless it is encrypted. */
   readonly requireEncryption?: boolean;
-  /** Compare the content of every member with the digest that the index has of it. Default: true. */
+  /**
+   * Compare the content of every member with the digest that the index has of it. Default: true. Of a dump: write those digests; by default only
+   * when it is signed, because pages are absorbed for it.
+   */
   readonly digests?: boolean;
 }
 
@@ -34,6 +40,20 @@ export interface WriteOptions {
   readonly threads?: number;
   /** Whether a file of that name may be replaced. Default: it is refused (IMAGES_EXIST). */
   readonly replace?: boolean;
+  /** Default: neutral. */
+  readonly profile?: ProfileName;
+  /** Members beside the images: what a profile needs, logs. */
+  readonly members?: readonly Addition[];
+  /** What the container has changed in its root, as rootfs-diff.tar and deleted.files: the mount point of an overlay, or its options. */
+  readonly rootfs?: string;
+  /** Folders that are mounted into the container, as volumes/NAME.tar. */
+  readonly volumes?: readonly Volume[];
+  /** The folder that is mounted at /dev/shm, as devshm-checkpoint.tar. */
+  readonly shm?: string;
+  /** Encrypt for these age recipients ("age1..."), or else with `passphrase`. Pages are absorbed for it. */
+  readonly recipients?: readonly string[];
+  /** Sign with this ed25519 private key, in PEM: with digests. */
+  readonly signingKey?: string;
 }
 
 export interface ArchiveOptions extends ReadOptions, WriteOptions {}
@@ -55,7 +75,12 @@ export interface Archive {
   readonly signers: readonly KeyObject[];
   readonly encryption: boolean;
   readonly digests: boolean;
-  readonly writing: WriteOptions;
+  readonly writing: Writing;
+}
+
+/** What was given of it. */
+export interface Writing extends WriteOptions {
+  readonly digests?: boolean;
 }
 
 const KEYS: ReadonlySet<string> = new Set([
@@ -68,6 +93,13 @@ const KEYS: ReadonlySet<string> = new Set([
   'level',
   'threads',
   'replace',
+  'profile',
+  'members',
+  'rootfs',
+  'volumes',
+  'shm',
+  'recipients',
+  'signingKey',
 ] satisfies ReadonlyArray<keyof ArchiveOptions>);
 
 /**
@@ -94,13 +126,23 @@ export function archive(from: string | Readable | { readonly fd: number }, optio
   };
 }
 
-function writingOf({ compress, level, threads, replace }: WriteOptions): WriteOptions {
-  return {
-    ...(compress === undefined ? {} : { compress }),
-    ...(level === undefined ? {} : { level }),
-    ...(threads === undefined ? {} : { threads }),
-    ...(replace === undefined ? {} : { replace }),
-  };
+const WRITING = [
+  'compress',
+  'level',
+  'threads',
+  'replace',
+  'profile',
+  'members',
+  'rootfs',
+  'volumes',
+  'shm',
+  'recipients',
+  'signingKey',
+  'digests',
+] as const satisfies ReadonlyArray<keyof Writing>;
+
+function writingOf(options: ArchiveOptions): Writing {
+  return Object.fromEntries(WRITING.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
 }
 
 function originOf(from: string | Readable | { readonly fd: number }): ArchiveOrigin {

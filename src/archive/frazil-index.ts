@@ -56,6 +56,11 @@ export function renderIndex(index: Omit<FrazilIndex, 'seal'>, at: number, sign?:
   return Buffer.concat([body, Buffer.from(`${tail.padEnd(INDEX_TAIL_BYTES - 1)}\n`)]);
 }
 
+/** The digest of the whole, in what renderIndex() has made. */
+export function sealIn(content: Buffer): string {
+  return /"seal":\{"sha256":"([0-9a-f]{64})"/.exec(content.toString('utf8'))?.[1] ?? '';
+}
+
 /** Where the index lies, from the last line of it; `undefined` when that is something else. */
 export function parseIndexTail(block: Uint8Array): { readonly at: number; readonly bytes: number } | undefined {
   const found = parseLine(Buffer.from(block).toString('utf8'));

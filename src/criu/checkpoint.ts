@@ -3,7 +3,6 @@
 import { resolve } from 'node:path';
 import type { Archive } from '../archive/archive.js';
 import { compressFor } from '../archive/write/format.js';
-import { NEUTRAL } from '../archive/write/neutral.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type ArchivePlace, makeWorkDir, openArchivePlace } from './archive-place.js';
 import { type CapturePlan, capture } from './capture.js';
@@ -17,6 +16,9 @@ export interface CheckpointReport extends CaptureFigures {
   readonly archive: string;
   readonly profile: string;
   readonly compress: 'none' | 'zstd' | 'lz4' | 'gzip';
+  /** The digest of the whole, in hex, when its members were digested. */
+  readonly sha256?: string;
+  readonly encrypted: boolean;
   /** Length of the archive, holes included. */
   readonly archiveBytes: number;
   /** Of page bytes that went over a disk before the archive, as there was no memory for them. */
@@ -52,9 +54,10 @@ export async function checkpointReport(
     const report = await capture(plan, work, async (captured) => ({
       ...(await figuresOf(plan.pid, captured)),
       archive: captured.place.path,
-      profile: NEUTRAL,
+      profile: to.writing.profile ?? 'neutral',
       compress: compressFor(to),
       archiveBytes: place?.bytes() ?? 0,
+      ...(place?.seal() ?? { encrypted: false }),
       bytesSpilled: captured.sink.counters().bytesSpilled,
     }));
     await own?.remove();

@@ -1,7 +1,7 @@
 // The dump verb. Its pages arrive on our own socket, not in CRIU's files: see capture.ts.
 
 import type { Archive } from '../archive/archive.js';
-import { compressionFor } from '../archive/write/format.js';
+import { writeChoices } from '../archive/write/choices.js';
 import { encodeOptions } from '../options/request.js';
 import type { DumpOptions } from '../options/types.js';
 import type { Absorb } from '../pages/store.js';
@@ -103,7 +103,7 @@ function assertArchive(to: Archive, { parent, autoDedup }: DumpOptions): void {
   if (parent !== undefined || autoDedup !== undefined)
     throw new TypeError('Cannot dump to an archive with parent or autoDedup: an archive holds everything');
   if (to.from.kind === 'stream') throw new TypeError('Cannot dump to a stream that is read: pass a path or an fd');
-  compressionFor(to);
+  writeChoices(to);
 }
 
 // Loaded when the first dump is asked for: an import of Frazil shall cost a program nothing that it does not use.

@@ -11,10 +11,9 @@ import { archive, type Compress } from '../archive.js';
 import type { Signer } from '../frazil-index.js';
 import type { ProfileName } from '../profiles.js';
 import { signerOf } from '../signature.js';
-import type { Trees, TreesRequest, Volume } from '../tree/trees.js';
+import type { TreesRequest, Volume } from '../tree/trees.js';
 import { compressionFor } from '../write/format.js';
 import type { CreateProgress, CreateReport } from './create.js';
-import type { Member } from './members.js';
 import { type Addition, assertComplete, assertTrees } from './profile-members.js';
 
 export interface CreateOptions {
@@ -70,21 +69,18 @@ export function createArchive(imagesDir: string, call: CreateCall): Operation<Cr
   if (imagesDir === '' || to === '') throw new TypeError('Cannot make an archive: a path is empty');
   const chosen = choicesOf(to, options);
   return operation(signal, async (work) => {
-    const [{ runCreate }, { openOutput, streamOutput }, { membersFor }] = await Promise.all([
+    const [{ runCreate }, { openOutput, streamOutput }, { membersFor }, { containerTrees }] = await Promise.all([
       import('./create.js'),
       import('../write/output.js'),
       import('./profile-members.js'),
+      import('../tree/container-trees.js'),
     ]);
     const now = new Date();
     const { profile, additions, replace, sync } = chosen;
     const path = resolve(imagesDir);
     const workDir = resolve(options.workDir ?? path);
-    await using trees = await treesFor(chosen);
-    const members = [
-      ...(await membersFor({ profile, imagesDir: path, workDir, additions, now })),
-      ...(trees?.members ?? []),
-      ...deletedMember(trees?.deleted ?? []),
-    ];
+    await using trees = await containerTrees(chosen);
+    const members = [...(await membersFor({ profile, imagesDir: path, workDir, additions, now })), ...trees.members];
     await using output =
       typeof to === 'string'
         ? await openOutput(to, { replace, sync, tmpDir: tmpdir() })
@@ -116,27 +112,6 @@ export function archiveStream(
   // Who only reads learns it from the stream.
   done.catch(() => {});
   return { stream, done };
-}
-
-// Loaded when there is something to walk.
-async function treesFor({ profile, trees, additions }: Choices): Promise<Trees | undefined> {
-  if (trees.rootfs === undefined && trees.shm === undefined && trees.volumes.length === 0) return undefined;
-  const { openTrees } = await import('../tree/trees.js');
-  return openTrees({ ...trees, profile, spec: await textOf(additions, 'spec.dump') });
-}
-
-async function textOf(additions: readonly Addition[], name: string): Promise<string | undefined> {
-  const found = additions.find((one) => one.name === name);
-  if (found === undefined) return undefined;
-  if ('content' in found) return Buffer.from(found.content).toString('utf8');
-  const { readFile } = await import('node:fs/promises');
-  return readFile(found.path, 'utf8');
-}
-
-// As Podman writes it.
-function deletedMember(deleted: readonly string[]): readonly Member[] {
-  if (deleted.length === 0) return [];
-  return [{ kind: 'bytes', name: 'deleted.files', content: Buffer.from(JSON.stringify(deleted, undefined, 2)) }];
 }
 
 interface Choices {

@@ -8,7 +8,7 @@ import { Fd } from '../../addon/fd.js';
 import type { Work } from '../../criu/operation.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { AgeLock } from '../age/header.js';
-import { INDEX_NAME, type IndexedMember, renderIndex, type Signer } from '../frazil-index.js';
+import { INDEX_NAME, type IndexedMember, renderIndex, type Signer, sealIn } from '../frazil-index.js';
 import type { ProfileName } from '../profiles.js';
 import { END_BYTES, headOf, paddingOf } from '../tar/head.js';
 import type { ArchiveOutput } from '../write/output.js';
@@ -155,10 +155,6 @@ function indexMember(
   const content = renderIndex({ profile, ...frames, members }, at, signer);
   const whole = Buffer.concat([head(content.length), content, Buffer.alloc(paddingOf(content.length))]);
   return { content: whole, at: from + whole.length, sha256: sealIn(content) };
-}
-
-function sealIn(content: Buffer): string {
-  return /"seal":\{"sha256":"([0-9a-f]{64})"/.exec(content.toString('utf8'))?.[1] ?? '';
 }
 
 // By the handle: the fd of a file without a name has one in /proc.

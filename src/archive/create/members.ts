@@ -6,9 +6,15 @@ import { join, resolve } from 'node:path';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { TreeMember } from '../tree/trees.js';
 
+/** Small enough to be held. */
+export interface BytesMember {
+  readonly kind: 'bytes';
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
 export type Member =
-  /** Small enough to be held. */
-  | { readonly kind: 'bytes'; readonly name: string; readonly content: Uint8Array }
+  | BytesMember
   /** A regular file, as long as it was when it was looked at. */
   | {
       readonly kind: 'file';

@@ -83,24 +83,37 @@ function isReserved(name: string): boolean {
   return name === 'frazil.index' || /^checkpoint(-\d+)?(\/|$)/.test(name);
 }
 
+/** CRIU's own that belong into an archive of that profile. */
+export function figuresOf(profile: ProfileName): readonly string[] {
+  return PROFILES[profile].figures;
+}
+
 /** All members, images first. Throws IO, or IMAGES_CORRUPT. */
 export async function membersFor(request: ProfileRequest): Promise<readonly Member[]> {
   const { profile, imagesDir, workDir, additions } = request;
-  const { figures, usual } = PROFILES[profile];
   const given = new Set(additions.map(({ name }) => name));
   const images = await imageMembers(imagesDir);
-  const found = figures.filter((name) => !given.has(name)).map((name) => optionalFile(name, join(workDir, name)));
-  const added = additions.map(async (one) => ('path' in one ? fileMember(one.name, one.path) : inMemory(one)));
-  const rest = Object.entries(usual).flatMap(([name, content]) =>
-    given.has(name) ? [] : [inMemory({ name, content })],
-  );
+  const wanted = figuresOf(profile).filter((name) => !given.has(name));
+  const found = wanted.map((name) => optionalFile(name, join(workDir, name)));
   return [
     ...images,
     ...(await Promise.all(found)).flat(),
-    ...(await Promise.all(added)),
-    ...rest,
+    ...(await addedMembers(request)),
     ...(profile === 'neutral' && !given.has('frazil.json') ? [await neutralFacts(request)] : []),
   ];
+}
+
+/** What was given, and what a profile has where nothing was. Throws IO. */
+export async function addedMembers({
+  profile,
+  additions,
+}: Pick<ProfileRequest, 'profile' | 'additions'>): Promise<readonly Member[]> {
+  const given = new Set(additions.map(({ name }) => name));
+  const added = additions.map(async (one) => ('path' in one ? fileMember(one.name, one.path) : inMemory(one)));
+  const rest = Object.entries(PROFILES[profile].usual).flatMap(([name, content]) =>
+    given.has(name) ? [] : [inMemory({ name, content })],
+  );
+  return [...(await Promise.all(added)), ...rest];
 }
 
 function inMemory({ name, content }: { readonly name: string; readonly content: Uint8Array | string }): Member {

@@ -27,9 +27,11 @@ export function compressOf(name: string): Compress {
 }
 
 /** Throws RangeError when neither its options nor its name say it. */
-export function compressFor({ from, writing }: Archive): Compress {
+export function compressFor({ from, writing, passphrase }: Archive): Compress {
   if (writing.compress !== undefined) return writing.compress;
-  return from.kind === 'file' ? compressOf(from.path) : 'none';
+  if (from.kind !== 'file') return 'none';
+  const encrypted = passphrase !== undefined || (writing.recipients ?? []).length > 0;
+  return compressOf(encrypted ? from.path.replace(/\.age$/, '') : from.path);
 }
 
 const MOST_THREADS = 64;

@@ -1,7 +1,7 @@
 // The neutral profile: what Frazil itself wants to know of a checkpoint that belongs to no container engine.
 
 import { arch, hostname, release } from 'node:os';
-import type { SmallMember } from './compose.js';
+import type { BytesMember } from '../create/members.js';
 
 export const NEUTRAL = 'neutral';
 export const NEUTRAL_MEMBER = 'frazil.json';
@@ -13,7 +13,7 @@ export interface NeutralFacts {
 }
 
 /** `images` is the directory in the archive that `criu restore -D` takes. */
-export function neutralMembers({ pid, criu, createdAt }: NeutralFacts): readonly SmallMember[] {
+export function neutralMembers({ pid, criu, createdAt }: NeutralFacts): readonly BytesMember[] {
   const facts = {
     frazilArchive: 1,
     profile: NEUTRAL,
@@ -23,5 +23,5 @@ export function neutralMembers({ pid, criu, createdAt }: NeutralFacts): readonly
     criu,
     host: { name: hostname(), arch: arch(), kernel: release() },
   };
-  return [{ name: NEUTRAL_MEMBER, content: Buffer.from(`${JSON.stringify(facts, undefined, 2)}\n`) }];
+  return [{ kind: 'bytes', name: NEUTRAL_MEMBER, content: Buffer.from(`${JSON.stringify(facts, undefined, 2)}\n`) }];
 }

@@ -1,7 +1,7 @@
 // checkpoint: a dump into one archive. It takes a dump's options; what only CRIU itself can do with them is refused, because CRIU
 // writes no archives.
 
-import { type Archive, archive, CODECS, type Compress, type WriteOptions } from '../../archive/archive.js';
+import { type Archive, type ArchiveOptions, archive } from '../../archive/archive.js';
 import { type CheckpointReport, dump } from '../../criu/dump.js';
 import type { DumpOptions } from '../../options/types.js';
 import type { Context, OwnInvocation } from '../context.js';
@@ -13,6 +13,7 @@ import { lastValue, type Settings } from '../parse/settings.js';
 import { checkpointSummary } from '../print/summary.js';
 import { route } from '../route.js';
 import { UsageError } from '../usage-error.js';
+import { contentsOf } from './archive-contents.js';
 import { settling } from './shared.js';
 
 const STDOUT = '-';
@@ -27,10 +28,11 @@ export async function runCheckpoint({ settings, operands }: OwnInvocation, conte
   const { parent, autoDedup, ...options } = found.options;
   if (parent !== undefined || autoDedup !== undefined)
     throw wrong('checkpoint: an archive holds everything, so it takes neither --prev-images-dir nor --auto-dedup');
+  const to = await archiveOf(settings, context);
   const run = settling('checkpoint', () =>
     dump(tree, {
       ...options,
-      to: archiveOf(settings),
+      to,
       sync: preferences.sync,
       signal: interruption.signal,
       ...(criu === undefined ? {} : { criu }),
@@ -63,33 +65,16 @@ function collectedDump(all: Settings, { terminal, preferences }: Context): Colle
   return found;
 }
 
-function archiveOf(settings: Settings): Archive {
+async function archiveOf(settings: Settings, { preferences: { reading } }: Context): Promise<Archive> {
   const output = lastValue(settings, 'output');
   if (output === undefined) throw wrong('checkpoint needs a place: -o FILE, or -o - for stdout');
-  const level = numberOf(settings, 'level');
-  const threads = numberOf(settings, 'threads');
-  const compress = lastValue(settings, 'compress');
-  const options: WriteOptions = {
+  const options: ArchiveOptions = {
+    ...(await contentsOf({ settings, reading, topic: 'checkpoint' })),
     // As `tar -cf` does; only when the new one is whole.
     replace: true,
-    ...(compress === undefined ? {} : { compress: codecOf(compress) }),
-    ...(level === undefined ? {} : { level }),
-    ...(threads === undefined ? {} : { threads }),
+    ...(settings.has('digests') ? { digests: true } : {}),
   };
-  return archive(output === STDOUT ? { fd: 1 } : output, options);
-}
-
-function codecOf(value: string): Compress {
-  const found = (['none', ...CODECS] as const).find((one) => one === value);
-  if (found === undefined) throw wrong(`--compress: one of none, ${CODECS.join(', ')} expected, not "${value}"`);
-  return found;
-}
-
-function numberOf(settings: Settings, name: string): number | undefined {
-  const value = lastValue(settings, name);
-  if (value === undefined) return undefined;
-  if (!/^-?\d{1,9}$/.test(value)) throw wrong(`--${name}: a whole number expected, not "${value}"`);
-  return Number(value);
+  return settling('checkpoint', () => archive(output === STDOUT ? { fd: 1 } : output, options));
 }
 
 function laterOf({ leaveRunning, leaveStopped }: DumpOptions): 'killed' | 'running' | 'stopped' {
