@@ -12,6 +12,7 @@
 #include <new>
 #include <string_view>
 
+#include "archive/archive_pages.h"
 #include "lazy/server.h"
 #include "page/directory_source.h"
 
@@ -24,6 +25,8 @@ struct Arguments {
   ServerOptions server;
   int board = -1;
   int directory = -1;
+  int archive = -1;  // its pages are in there, and not in the directory
+  int places = -1;   // at these places
   int replay = -1;
 };
 
@@ -51,6 +54,10 @@ bool take(Arguments& arguments, std::string_view name, int value) noexcept {
     arguments.board = value;
   else if (name == "directory")
     arguments.directory = value;
+  else if (name == "archive")
+    arguments.archive = value;
+  else if (name == "places")
+    arguments.places = value;
   else if (name == "replay")
     arguments.replay = value;
   else
@@ -72,7 +79,8 @@ bool parse(int argc, char** argv, Arguments* arguments) noexcept {
   }
   const ServerOptions& server = arguments->server;
   return server.control >= 0 && server.work >= 0 && arguments->board >= 0 && arguments->directory >= 0 &&
-         server.trees > 0 && server.faulters > 0 && server.fillers > 0;
+         (arguments->archive >= 0) == (arguments->places >= 0) && server.trees > 0 && server.faulters > 0 &&
+         server.fillers > 0;
 }
 
 // Shared with the caller, who made the file and reads it.
@@ -91,6 +99,17 @@ Result<Notes*> map_notes() noexcept {
   return new (memory) Notes{};
 }
 
+// Null for a directory that has its pages itself.
+Result<std::unique_ptr<page::PagesPlace>> open_place(const Arguments& arguments) noexcept {
+  if (arguments.archive < 0) return std::unique_ptr<page::PagesPlace>();
+  auto places = archive::read_places(arguments.places);
+  if (!places.ok()) return places.error();
+  auto stream = archive::StreamFile::open(UniqueFd(arguments.archive));
+  if (!stream.ok()) return stream.error();
+  return std::unique_ptr<page::PagesPlace>(
+      new archive::ArchivePages(std::move(stream).value(), std::move(places).value()));
+}
+
 Result<Exit> serve(Arguments& arguments, Board& board, Notes& notes, int guardian) noexcept {
   board.server_pid = static_cast<uint32_t>(::getpid());
   if (arguments.replay >= 0) {
@@ -98,7 +117,9 @@ Result<Exit> serve(Arguments& arguments, Board& board, Notes& notes, int guardia
     if (!order.ok()) return order.error();
     arguments.server.replay = std::move(order).value();
   }
-  auto source = std::make_unique<page::DirectorySource>(UniqueFd(arguments.directory));
+  auto place = open_place(arguments);
+  if (!place.ok()) return place.error();
+  auto source = std::make_unique<page::DirectorySource>(UniqueFd(arguments.directory), std::move(place).value());
   auto server = Server::open(arguments.server, std::move(source), board, notes);
   if (!server.ok()) return server.error();
   return server.value()->run(guardian);

@@ -30,6 +30,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_beneath(env, exports);
   define_streams(env, exports);
   define_archive(env, exports);
+  define_archive_reader(env, exports);
   define_members(env, exports);
   define_packing(env, exports);
 #ifdef FRAZIL_TESTS

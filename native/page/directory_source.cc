@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "page/deliver_runs.h"
+#include "page/pages_file.h"
 
 namespace frazil::page {
 
@@ -19,10 +20,17 @@ Result<const DirectorySource::Image*> DirectorySource::load(const ImageId& image
     if ((entry.flags & kLazy) != 0) loaded.runs.push_back({entry, bytes});
     bytes += entry.pages * kPageSize;
   }
-  auto pages = PagesFile::open(directory_.get(), pages_name(map.value().pages_id), bytes);
+  auto pages = open_pages(map.value().pages_id, bytes);
   if (!pages.ok()) return pages.error();
   loaded.pages = std::move(pages).value();
   return &images_.emplace(key, std::move(loaded)).first->second;
+}
+
+Result<std::unique_ptr<StoredPages>> DirectorySource::open_pages(uint32_t pages_id, uint64_t bytes) noexcept {
+  if (place_ != nullptr) return place_->open(pages_id, bytes);
+  auto file = PagesFile::open(directory_.get(), pages_name(pages_id), bytes);
+  if (!file.ok()) return file.error();
+  return std::unique_ptr<StoredPages>(std::move(file).value());
 }
 
 Result<std::vector<PagemapEntry>> DirectorySource::lazy_runs(const ImageId& image) noexcept {

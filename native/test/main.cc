@@ -5,6 +5,7 @@ int main() {
   (void)std::setvbuf(stdout, nullptr, _IOLBF, 0);
   frazil::Tests tests;
   frazil::test_archive(tests);
+  frazil::test_archive_stream(tests);
   frazil::test_compress(tests);
   frazil::test_core(tests);
   frazil::test_crypto(tests);

@@ -60,6 +60,7 @@ class Tests {
 
 // One per file of tests; main.cc calls them all.
 void test_archive(Tests& tests);
+void test_archive_stream(Tests& tests);
 void test_compress(Tests& tests);
 void test_core(Tests& tests);
 void test_crypto(Tests& tests);

@@ -103,6 +103,21 @@ export interface StreamCounters {
   readonly bytesUser: number;
 }
 
+/** A part of an archive, and how long its uncompressed stream is. */
+export interface ArchivePart {
+  readonly content: Uint8Array;
+  readonly streamBytes: number;
+}
+
+export interface NativeStaging {
+  readonly archive: Fd;
+  /** A line for each pages file: "N AT BYTES". */
+  readonly places: Fd;
+  /** The folder of the pagemaps. */
+  readonly images: Fd;
+  readonly pagemaps: readonly string[];
+}
+
 export interface NativeCopy {
   readonly from: Fd;
   /** Written at its own position. Absent: the bytes are only read. */

@@ -17,6 +17,7 @@ import type {
   NativeSpawnOptions,
 } from './native-core.js';
 import type {
+  ArchivePart,
   BadImage,
   ChainOutcome,
   CopiedBytes,
@@ -28,6 +29,7 @@ import type {
   NativeMatch,
   NativePack,
   NativeSearchOptions,
+  NativeStaging,
   SearchCounters,
   SquashCounters,
   StreamCounters,
@@ -105,6 +107,9 @@ export interface Native {
   mkdirBeneath(root: Fd, path: string): void;
   symlinkBeneath(root: Fd, path: string, target: string): void;
 
+  /** At most 64 MiB. ENODATA for what is compressed without a seek table. */
+  readArchive(archive: Fd, at: number, bytes: number): NativeJob<ArchivePart>;
+  stageEager(options: NativeStaging): NativeJob<void>;
   copyBytes(options: NativeCopy): NativeJob<CopiedBytes, StreamCounters>;
   /** At most 64 MiB; fewer than asked for only at the end. */
   readBytes(from: Fd, bytes: number): NativeJob<Uint8Array>;

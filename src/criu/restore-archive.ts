@@ -5,27 +5,43 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Archive } from '../archive/archive.js';
 import { stageImages } from '../archive/read/stage.js';
+import { stageLazily } from '../archive/read/stage-lazily.js';
 import type { Work } from './operation.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import { runRestore } from './restoring.js';
 import type { Tree } from './tree.js';
+
+/** The images as a directory, for as long as the restore takes. Lazily only what CRIU restores itself, if the archive allows that. */
+async function stage(
+  archive: Archive,
+  { lazy }: Pick<RestorePlan, 'lazy'>,
+  work: Work<RestoreProgress>,
+): Promise<Pick<RestorePlan, 'imagesDir' | 'pages'> & AsyncDisposable> {
+  const begun = performance.now();
+  const lazily = lazy === undefined ? undefined : await stageLazily(archive, work.signal);
+  if (lazily !== undefined) return lazily;
+  return stageImages(archive, {
+    signal: work.signal,
+    report: ({ bytes }) => work.emit({ phase: 'reading', bytes, elapsedMs: performance.now() - begun }),
+  });
+}
 
 export async function restoreArchive(
   archive: Archive,
   plan: Omit<RestorePlan, 'imagesDir' | 'named'>,
   work: Work<RestoreProgress>,
 ): Promise<Tree> {
-  const begun = performance.now();
-  await using staged = await stageImages(archive, {
-    signal: work.signal,
-    report: ({ bytes }) => work.emit({ phase: 'reading', bytes, elapsedMs: performance.now() - begun }),
-  });
+  await using staged = await stage(archive, plan, work);
+  const { imagesDir, pages } = staged;
   // CRIU's log outlives the images when the restore fails: it says why.
   const { workDir = await mkdtemp(join(tmpdir(), 'frazil-restore-')) } = plan.options;
   const own = plan.options.workDir === undefined;
   const options = { ...plan.options, workDir };
   try {
-    const tree = await runRestore({ ...plan, options, imagesDir: staged.imagesDir, named: archive.name }, work);
+    const tree = await runRestore(
+      { ...plan, options, imagesDir, named: archive.name, ...(pages === undefined ? {} : { pages }) },
+      work,
+    );
     if (own) await rm(workDir, { recursive: true, force: true });
     return tree;
   } finally {

@@ -1,5 +1,6 @@
 // What restore.ts asks of restoring.ts.
 
+import type { LazyPagesIn } from '../archive/read/stage-lazily.js';
 import type { EncodedOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { Notify } from '../rpc/session.js';
@@ -26,5 +27,7 @@ export interface RestorePlan {
   readonly notify: Notify | undefined;
   readonly options: RestoreOptions;
   readonly lazy: LazyOptions | undefined;
+  /** Where the pages are that may come lazily, when they are not in the images directory. */
+  readonly pages?: LazyPagesIn;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;
 }

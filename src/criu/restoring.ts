@@ -114,13 +114,15 @@ interface Beginning extends AsyncDisposable {
 
 // Loaded when the first lazy restore is asked for.
 function lazily(
-  { lazy: options, imagesDir }: RestorePlan,
-  given: Omit<LazyRequest, 'options' | 'imagesDir'>,
+  { lazy: options, imagesDir, named = imagesDir, pages }: RestorePlan,
+  given: Omit<LazyRequest, 'options' | 'imagesDir' | 'pages'>,
 ): Beginning {
   const done =
     options === undefined
       ? Promise.resolve(undefined)
-      : import('./lazy/begin.js').then(({ beginLazily }) => beginLazily({ options, imagesDir, ...given }));
+      : import('./lazy/begin.js').then(({ beginLazily }) =>
+          beginLazily({ options, imagesDir: named, pages, ...given }),
+        );
   // Whoever goes on without it has a failure of his own.
   const settled = done.catch(() => undefined);
   return { done, [Symbol.asyncDispose]: async () => (await settled)?.[Symbol.asyncDispose]() };

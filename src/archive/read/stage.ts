@@ -28,11 +28,11 @@ export interface StageOptions {
 /** Rejects as extract() does, and with ARCHIVE_CORRUPT when no images are in the archive; then nothing is left. */
 export async function stageImages(archive: Archive, options: StageOptions): Promise<StagedImages> {
   await using held = new Held();
-  const place = await openPlace(archive, held);
+  const place = await openPlace((await fitsMemory(archive)) ? 'memory' : 'disk', held);
   const unpacking = unpackInto(place.root, archive.name, isImage);
   const summary = await walk(archive, { ...options, visit: unpacking.visit });
   unpacking.finish();
-  const images = imagesIn(summary, archive.name);
+  const images = imagesIn(summary.members, archive.name);
   const kept = held.move();
   return {
     imagesDir: join(place.path, images),
@@ -45,12 +45,16 @@ export async function stageImages(archive: Archive, options: StageOptions): Prom
 const IMAGE = /(^|\/)([^/]+\.(img|tar\.gz)|descriptors\.json|parent)$/;
 const OF_CONTAINER = /^(volumes|artifacts)\//;
 
-function isImage(name: string): boolean {
+/** Of a member's name. */
+export function isImage(name: string): boolean {
   return IMAGE.test(name) && !OF_CONTAINER.test(name);
 }
 
 /** Podman's and ours lie in `checkpoint`; an archive of an images directory has them at its root or in one folder. */
-function imagesIn({ members }: ArchiveSummary, archive: string): string {
+export function imagesIn(
+  members: ReadonlyArray<Pick<ArchiveSummary['members'][number], 'name' | 'kind'>>,
+  archive: string,
+): string {
   const folders = members.flatMap(({ name, kind }) =>
     kind === 'file' && /(^|\/)inventory\.img$/.test(name) ? [dirname(name)] : [],
   );
@@ -68,8 +72,9 @@ interface Place {
   readonly path: string;
 }
 
-async function openPlace(archive: Archive, held: Held): Promise<Place> {
-  if (await fitsMemory(archive)) {
+/** Memory without a name, when the caller may make some; else a folder. */
+export async function openPlace(where: 'memory' | 'disk', held: Held): Promise<Place> {
+  if (where === 'memory') {
     const root = inMemory();
     if (root !== undefined) return { root: held.use(root), path: `/proc/self/fd/${root.number}` };
   }

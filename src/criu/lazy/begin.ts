@@ -4,6 +4,7 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
+import type { LazyPagesIn } from '../../archive/read/stage-lazily.js';
 import { Held } from '../../images/held.js';
 import { openSmall } from '../../images/small-images.js';
 import { keepingAlive } from '../keeping-alive.js';
@@ -28,7 +29,9 @@ export interface BegunLazily extends AsyncDisposable {
 export interface LazyRequest {
   readonly options: LazyOptions;
   readonly images: Fd;
+  /** For messages. */
   readonly imagesDir: string;
+  readonly pages: LazyPagesIn | undefined;
   readonly workDir: string;
   /** CLOCK_MONOTONIC in nanoseconds: when restore() was called. */
   readonly asked: number;
@@ -38,11 +41,18 @@ export interface LazyRequest {
 const VERDICT_MS = 5_000;
 
 /** Disposing without handOver() ends the service. Throws IO, ADDON_MISSING or LAZY_FAILED. */
-export async function beginLazily({ options, images, imagesDir, workDir, asked }: LazyRequest): Promise<BegunLazily> {
+export async function beginLazily({
+  options,
+  images,
+  imagesDir,
+  pages,
+  workDir,
+  asked,
+}: LazyRequest): Promise<BegunLazily> {
   await using opened = new Held();
   const small = opened.use(await openSmall());
   opened.defer(() => small.remove());
-  const service = await startLazyService({ options, images, imagesDir, socketDir: small.fd, workDir });
+  const service = await startLazyService({ options, images, imagesDir, pages, socketDir: small.fd, workDir });
   const held = opened.move();
   let handedOver = false;
   const lost = new AbortController();

@@ -42,8 +42,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'its images are not there',
 };
 
+// What a library says of a frame: its own function's name.
+const FRAME = /^(ZSTD_|LZ4F_)/;
+
 function reason(message: LazyMessage): string {
   const name = nameOf(message);
+  if (name === 'EBADMSG' && FRAME.test(message.op)) return 'the frame that it lies in is damaged';
   return REASONS[name] ?? `${message.op} failed with ${name}`;
 }
 

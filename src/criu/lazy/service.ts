@@ -16,6 +16,7 @@ import {
   readLazyCounters,
 } from '../../addon/lazy-program.js';
 import { receive, send, seqpacketPair } from '../../addon/sockets.js';
+import type { LazyPagesIn } from '../../archive/read/stage-lazily.js';
 import { Held } from '../../images/held.js';
 import { keepingAlive } from '../keeping-alive.js';
 import { ioFailure, lazyFailed } from './failed.js';
@@ -35,6 +36,8 @@ export interface ServiceRequest {
   readonly options: LazyOptions;
   readonly images: Fd;
   readonly imagesDir: string;
+  /** Where the pages are, when not in the images directory. */
+  readonly pages?: LazyPagesIn | undefined;
   /** Where lazy-pages.socket is made: CRIU's working directory. */
   readonly socketDir: Fd;
   /** Where lazy-pages.log is written: what happens when nobody listens any more. */
@@ -61,6 +64,7 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
     { name: 'board', fd: board },
     { name: 'work', fd: request.socketDir },
     { name: 'directory', fd: request.images },
+    ...Object.entries(request.pages ?? {}).map(([name, fd]: [string, Fd]) => ({ name, fd })),
     ...files,
   ].map((one, i) => ({ ...one, as: i + FIRST_FD }));
   const threads = request.options.threads ?? Math.min(MAX_THREADS, availableParallelism());

@@ -63,6 +63,8 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'openBeneath',
   'mkdirBeneath',
   'symlinkBeneath',
+  'readArchive',
+  'stageEager',
   'copyBytes',
   'readBytes',
   'filterStream',
