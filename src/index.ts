@@ -68,8 +68,23 @@ export type {
   MigrateReport,
   Tracking,
 } from './migrate/source/options.js';
+export type {
+  ContainerArchiveCall,
+  ContainerArchiveProgress,
+  ContainerArchiveReport,
+} from './runtime/archived/checkpoint.js';
+export type { ContainerRestoreCall, ContainerRestoreReport } from './runtime/archived/restore.js';
 export type { ContainersCall } from './runtime/containers.js';
-export { containers } from './runtime/lazily.js';
+export type { FindCall, FoundContainer } from './runtime/find/find.js';
+export type { Place as ContainerPlace } from './runtime/find/roots.js';
+export type { Cgroup, Engine, Mount, Namespace } from './runtime/find/world.js';
+export {
+  checkpointContainer,
+  containers,
+  findContainer,
+  findContainers,
+  restoreContainer,
+} from './runtime/lazily.js';
 export {
   type CheckpointOperations,
   type CheckpointReport as ContainerCheckpointReport,

@@ -24,6 +24,12 @@ export interface ErrorDetails {
   /** Any other request: `request` is its RPC name, such as PAGE_SERVER_CHLD. */
   readonly REQUEST_REFUSED: RefusedDetail & { readonly request: string };
   readonly NO_SUCH_PROCESS: { readonly pid: number };
+  /** `candidates`: those that the id could mean, each with its root; empty when there is none. */
+  readonly NO_SUCH_CONTAINER: {
+    readonly id: string;
+    readonly roots: readonly string[];
+    readonly candidates: readonly string[];
+  };
   readonly NOT_PERMITTED: {
     readonly capability?: string;
     readonly pid?: number;
@@ -100,6 +106,7 @@ export const ERROR_CODES = Object.keys({
   RESTORE_REFUSED: 0,
   REQUEST_REFUSED: 0,
   NO_SUCH_PROCESS: 0,
+  NO_SUCH_CONTAINER: 0,
   NOT_PERMITTED: 0,
   CRIU_MISSING: 0,
   CRIU_TOO_OLD: 0,

@@ -9,13 +9,15 @@ import { describe, expect } from 'vitest';
 import { CheckpointError } from '../../src/errors/checkpoint-error.js';
 import { containers } from '../../src/runtime/containers.js';
 import { checkpointOperations, hasCheckpoint } from '../../src/runtime/operations.js';
-import { answers, makeContainer, RUNTIMES, type Spec, type TestRuntime } from '../helpers/container.js';
+import { answers, criuConfig, makeContainer, RUNTIMES, type Spec, type TestRuntime } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { type TempDir, tempDir } from '../helpers/temp-dir.js';
 
 async function setUp(runtime: TestRuntime, dir: TempDir, change?: (spec: Spec) => void) {
   const container = await makeContainer(runtime, dir, change === undefined ? {} : { change });
+  // For what the library starts.
+  process.env['CRIU_CONFIG_FILE'] = criuConfig(container.bundle);
   const operations = await containers({
     runtime: runtime.name,
     path: runtime.program(dir),

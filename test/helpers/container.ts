@@ -158,10 +158,7 @@ export async function answers(container: Container): Promise<void> {
 // keeps the standard fds of the runtime that started it, and a file outside of it could not be dumped: then only the log tells.
 async function run(file: string, args: readonly string[], cwd: string, FRAZIL_RUNC?: string): Promise<Outcome> {
   const plain = FRAZIL_RUNC === undefined;
-  const config = join(cwd, plain ? 'criu.conf' : 'seated.conf');
-  const properties = join(cwd, 'cgroup-props');
-  writeFileSync(properties, CGROUP_PROPERTIES);
-  writeFileSync(config, `${plain ? 'network-lock nftables\n' : ''}cgroup-props-file ${properties}\n`);
+  const config = criuConfig(cwd, plain ? 'network-lock nftables\n' : '');
   const PATH = `${join(CRIU_42.path, '..')}:${process.env['PATH']}`;
   const seated = plain ? {} : { FRAZIL_RUNC, FRAZIL_CRIU: CRIU_42.path };
   const env = { ...process.env, PATH, CRIU_CONFIG_FILE: config, ...seated };
@@ -183,6 +180,15 @@ async function run(file: string, args: readonly string[], cwd: string, FRAZIL_RU
 }
 
 const SIGNALED = 128;
+
+/** Writes it into `folder`, for CRIU_CONFIG_FILE. */
+export function criuConfig(folder: string, more = ''): string {
+  const config = join(folder, more === '' ? 'criu.conf' : 'criu-more.conf');
+  const properties = join(folder, 'cgroup-props');
+  writeFileSync(properties, CGROUP_PROPERTIES);
+  writeFileSync(config, `${more}cgroup-props-file ${properties}\n`);
+  return config;
+}
 
 // On a hybrid host a container of crun is in the roots of the hierarchies of cgroup v1. So CRIU keeps all of their trees, other people's
 // containers included, and makes them anew below the cgroup of the container. What a root or two groups at once cannot have below

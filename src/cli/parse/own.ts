@@ -53,6 +53,33 @@ const ABSORB = own('absorb', {
   value: 'MODE',
 });
 
+const RUNTIME_ROOT = own('runtime-root', {
+  text: "With --container: where its runtime keeps its state; default: where engines have it, for restore the runtime's own",
+  argument: 'required',
+  value: 'DIR',
+});
+
+/** What a restore into a container is told. */
+const INTO_CONTAINER = [
+  own('container', {
+    text: 'On restore, from an archive: as this container of a runtime, which knows it afterwards',
+    argument: 'required',
+    value: 'ID',
+  }),
+  own('bundle', {
+    text: 'With --container: its bundle, which may be empty; default: the current directory',
+    argument: 'required',
+    value: 'DIR',
+  }),
+  own('rootfs', {
+    text: "With --container: the image's files, which get the container's changes; default: rootfs in the bundle",
+    argument: 'required',
+    value: 'DIR',
+  }),
+  own('runtime', { text: 'With --container: runc (default) or crun', argument: 'required', value: 'NAME' }),
+  RUNTIME_ROOT,
+] as const;
+
 /** Beside CRIU's options, with every command of CRIU's. */
 export const OWN_OPTIONS: readonly OwnOption[] = [
   JSON_OPTION,
@@ -75,6 +102,7 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
     value: 'SIZE',
   }),
   ...REWRITING,
+  ...INTO_CONTAINER,
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 
@@ -164,6 +192,12 @@ export const OWN_COMMANDS = {
   ],
   checkpoint: [
     own('tree', { text: 'The root of the tree', argument: 'required', value: 'PID', short: 't' }),
+    own('container', {
+      text: 'Not a tree but this container, whoever started it: its id, or the beginning of it',
+      argument: 'required',
+      value: 'ID',
+    }),
+    RUNTIME_ROOT,
     own('output', {
       text: 'The archive: NAME.tar, .tar.zst, .tar.lz4 or .tar.gz, or - for stdout',
       argument: 'required',

@@ -23,6 +23,16 @@ export interface Preferences extends LazyPreferences {
   readonly reading: ArchiveReading;
   /** What a restored tree is to wake up as. */
   readonly as?: RewriteRules;
+  /** Restore as a runtime's container: what was said of one. */
+  readonly into: IntoContainer;
+}
+
+export interface IntoContainer {
+  readonly container?: string;
+  readonly bundle?: string;
+  readonly rootfs?: string;
+  readonly runtime?: (typeof RUNTIMES)[number];
+  readonly root?: string;
 }
 
 /** What is needed and demanded to read an archive, as files that hold it. */
@@ -35,6 +45,7 @@ export interface ArchiveReading {
 }
 
 const ABSORB = ['always', 'never', 'auto'] as const;
+const RUNTIMES = ['runc', 'crun'] as const;
 const SESSIONS = ['swrk', 'libcriu'] as const;
 export type Absorb = (typeof ABSORB)[number];
 export type SessionKind = (typeof SESSIONS)[number];
@@ -54,11 +65,26 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     quiet: settings.has('quiet'),
     sync: settings.has('sync'),
     reading: readingOf(settings),
+    into: intoOf(settings),
     ...lazyOf(settings),
     ...(criu === undefined ? {} : { criu }),
     ...(as === undefined ? {} : { as }),
     ...(absorb === undefined ? {} : { absorb }),
     ...(kind === undefined ? {} : { session: oneOf('--session', kind, SESSIONS) }),
+  };
+}
+
+function intoOf(settings: Settings): IntoContainer {
+  const values = {
+    container: lastValue(settings, 'container'),
+    bundle: lastValue(settings, 'bundle'),
+    rootfs: lastValue(settings, 'rootfs'),
+    root: lastValue(settings, 'runtime-root'),
+  };
+  const runtime = lastValue(settings, 'runtime');
+  return {
+    ...(Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as IntoContainer),
+    ...(runtime === undefined ? {} : { runtime: oneOf('--runtime', runtime, RUNTIMES) }),
   };
 }
 

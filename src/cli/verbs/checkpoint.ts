@@ -21,9 +21,13 @@ const STDOUT = '-';
 export async function runCheckpoint({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
   const { terminal, preferences, interruption } = context;
   if (operands.length > 0) throw wrong(`checkpoint takes no operand, and was given "${operands.join(' ')}"`);
+  if (settings.has('container')) {
+    const { runContainerCheckpoint } = await import('./container-checkpoint.js');
+    return runContainerCheckpoint({ settings, found: collectedDump(settings, context) }, context);
+  }
   const found = collectedDump(settings, context);
   const { tree } = found.arguments;
-  if (tree === undefined) throw wrong('checkpoint needs the tree: -t PID');
+  if (tree === undefined) throw wrong('checkpoint needs the tree, -t PID, or a container, --container ID');
   const { criu, absorb } = preferences;
   const { parent, autoDedup, ...options } = found.options;
   if (parent !== undefined || autoDedup !== undefined)

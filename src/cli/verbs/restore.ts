@@ -22,6 +22,13 @@ import { asked, collected, loggedAt, settling } from './shared.js';
 
 export async function runRestore(invocation: Invocation, context: Context): Promise<number> {
   const begun = performance.now();
+  const { container, ...more } = context.preferences.into;
+  if (container !== undefined) {
+    const { runContainerRestore } = await import('./container-restore.js');
+    return runContainerRestore(invocation, context);
+  }
+  const [lost] = Object.keys(more);
+  if (lost !== undefined) throw new UsageError(`--${lost}: it is for a container, which --container names`, 'restore');
   const found = collected('restore', invocation, context);
   const { displayStats, ...options } = found.options;
   const { imagesDir, pidfile, restoreDetached } = found.arguments;
