@@ -59,6 +59,8 @@ export type { SquashOptions, SquashReport } from './images/squash.js';
 export type { ChainProblem, ChainReport, VerifyChainOptions } from './images/verify-chain.js';
 export { receive } from './migrate/lazily.js';
 export { migrate } from './migrate/migrate.js';
+export { addressSwitch, type MovedAddress } from './migrate/network/address-switch.js';
+export type { NetworkStep, NetworkSwitch } from './migrate/network/switch.js';
 export type { Arrival, ReceiveOptions, Receiver } from './migrate/receive.js';
 export type {
   DowntimeParts,

@@ -11,6 +11,8 @@ import { promisify } from 'node:util';
 import { readDumpStats } from '../../dist/images/stats.js';
 import { dump, imagesDirectory, restore, version } from '../../dist/index.js';
 
+import { showMigration } from './migration.mjs';
+
 const RUNS = 3;
 const PORT = 17_000 + (process.pid % 10_000);
 // Large enough that memory, not the lock on the connection (80 ms of nftables in either case), is what the freeze is about.
@@ -77,6 +79,9 @@ async function show() {
     ['TCP connections used', String(sockets.size), 'the same one throughout'],
   ]);
   if (before.digest !== after.digest || sockets.size !== 1 || after.pid !== pid) process.exitCode = 1;
+
+  heading('Moved to another host, under load, with its connection');
+  if (!(await showMigration(say))) process.exitCode = 1;
 }
 
 async function startServer() {

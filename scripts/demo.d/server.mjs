@@ -1,11 +1,12 @@
 // The demo's subject: an ordinary HTTP server with a cache in memory. It counts requests and can prove what its memory holds.
 //
-//   node server.mjs PORT CACHE_MIB
+//   node server.mjs PORT CACHE_MIB [HOST]
 
 import { createHash, randomFillSync } from 'node:crypto';
 import { createServer } from 'node:http';
 
 const [port, cacheMiB] = process.argv.slice(2).map(Number);
+const host = process.argv[4] ?? '127.0.0.1';
 // In pieces, as a cache is; random, so that neither zero pages nor compression can flatter anybody.
 const cache = Array.from({ length: cacheMiB }, () => randomFillSync(Buffer.allocUnsafeSlow(2 ** 20)));
 let requests = 0;
@@ -21,4 +22,4 @@ const server = createServer((request, response) => {
   response.end(JSON.stringify(body));
 });
 server.keepAliveTimeout = 0;
-server.listen(port, '127.0.0.1');
+server.listen(port, host);

@@ -178,6 +178,7 @@ class Receiving implements Receiver {
       restore: this.#options.restore ?? {},
       criu: this.#options.criu,
       workDir,
+      networkSwitch: this.#options.networkSwitch,
       sample: await makeSample(directory),
       record: (held) => guardian.tell({ kind: 'charge', charge: { id, ...held, workDir, door: listener.keys } }),
     });

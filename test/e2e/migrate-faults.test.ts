@@ -83,7 +83,9 @@ describe('a connection that breaks', () => {
       });
       const { target } = on;
       const before = await target.ask('digest');
-      const outcome = await outcomeOf(migrate(target.pid, { to: on.proxy.address, criu: CRIU_42.path }));
+      const outcome = await outcomeOf(
+        migrate(target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 }),
+      );
       // The last one is not waited for by the source.
       await until('the message was seen', () => cut);
       expect(outcome).toBe(MOVED.includes(message) ? 'moved' : 'stayed');
@@ -109,7 +111,7 @@ describe('a source that is killed', () => {
         return 'cut';
       });
       const before = await on.target.ask('digest');
-      source = startSource(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path });
+      source = startSource(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 });
       await once(source, 'exit');
       await expectOne(on, lives, before);
     });
@@ -130,7 +132,7 @@ describe('a receiver that is killed', () => {
           return fate;
         });
         const before = await on.target.ask('digest');
-        const run = migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path });
+        const run = migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 });
         expect(await outcomeOf(run)).toBe(lives);
         await until('the message was seen', () => killed);
         await expectOne(on, lives, before);
@@ -154,7 +156,9 @@ describe('a receiver that is killed', () => {
       const config = killerAt(at, dir.path);
       await using on = await stage(() => 'pass', { config });
       const before = await on.target.ask('digest');
-      expect(await outcomeOf(migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path }))).toBe(lives);
+      expect(
+        await outcomeOf(migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 })),
+      ).toBe(lives);
       await expectOne(on, lives, before);
       await until('nothing is left of its images', () => readdirSync(on.images).length === 0, 10_000);
     });
@@ -167,7 +171,7 @@ describe('a receiver that is killed', () => {
     const before = await target.ask('digest');
     await using host = await startHost({ restore: { config: killerAt('post-restore', dir.path) } });
     const { address: to, token = '' } = host;
-    const report = await migrate(target.pid, { to, token, criu: CRIU_42.path }).done;
+    const report = await migrate(target.pid, { to, token, criu: CRIU_42.path, maxDowntimeMs: 2000 }).done;
     expect(report.pid).toBe(target.pid);
     expect(await target.ask('digest')).toEqual(before);
   });
@@ -184,7 +188,12 @@ testWith([CRIU_42.here], 'a guardian that gets no answer gives up in the end, an
     await host[Symbol.asyncDispose]();
     return 'cut';
   });
-  source = startSource(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, guardianPatienceMs: 1000 });
+  source = startSource(on.target.pid, {
+    to: on.proxy.address,
+    criu: CRIU_42.path,
+    maxDowntimeMs: 2000,
+    guardianPatienceMs: 1000,
+  });
   await once(source, 'exit');
   const log = join(tmpdir(), `frazil-undecided-${on.target.pid}.log`);
   const said = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');

@@ -16,7 +16,10 @@ import { startTarget } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
 
-for (const options of [{ maxIterations: 0 }, {}] satisfies Omit<MigrateOptions, 'to'>[]) {
+// On a busy machine the downtime that is aimed at may be out of reach.
+const MODERATE: Omit<MigrateOptions, 'to'> = { maxDowntimeMs: 2000 };
+
+for (const options of [{ maxIterations: 0 }, MODERATE] satisfies Omit<MigrateOptions, 'to'>[]) {
   const how = options.maxIterations === 0 ? 'with a final dump alone' : 'with iterations';
   testWith([CRIU_42.here], `a tree with three threads moves ${how}, with every byte`, async () => {
     await using dir = tempDir();
@@ -70,7 +73,7 @@ testWith([CRIU_42.here], 'processes with shared memory, pipes, sockets and locks
   const files = join(elsewhere.path, 'files');
   await cp(dir.path, files, { recursive: true, filter: (path) => path !== control });
   await using host = await startHost({ at: join(elsewhere.path, 'host'), binds: [[dir.path, files]] });
-  await migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true } }).done;
+  await migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true }, ...MODERATE }).done;
   await waitGone(pids);
   const { failed } = await ask<{ failed: string[] }>(join(files, 'control'), 'verify');
   expect(failed).toEqual([]);
@@ -87,7 +90,7 @@ testWith([CRIU_42.here], 'a restore that fails there leaves the tree running her
     binds: [[dir.path, elsewhere.folder('empty')]],
   });
   const before = await host.tasks();
-  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true } });
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true }, ...MODERATE });
   await expect(run.done).rejects.toMatchObject({ code: 'RESTORE_REFUSED' });
   expect(target.alive()).toBe(true);
   expect((await target.verify()).failed).toEqual([]);
@@ -151,7 +154,7 @@ testWith([CRIU_42.here], 'over TCP it moves with a token, sealed, and without on
   expect(() => migrate(target.pid, { to: address, criu: CRIU_42.path })).toThrow(RangeError);
   const bare = migrate(target.pid, { to: address, criu: CRIU_42.path, plaintext: true });
   await expect(bare.done).rejects.toMatchObject({ code: 'PROTOCOL' });
-  const report = await migrate(target.pid, { to: address, criu: CRIU_42.path, token }).done;
+  const report = await migrate(target.pid, { to: address, criu: CRIU_42.path, token, ...MODERATE }).done;
   expect(report.pid).toBe(target.pid);
   expect(await target.ask('digest')).toEqual(before);
 });

@@ -10,8 +10,8 @@ export interface HttpConnection extends AsyncDisposable {
   answer(): Promise<{ requests: number; port: number }>;
 }
 
-export async function openHttp(port: number): Promise<HttpConnection> {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+export async function openHttp(port: number, host = '127.0.0.1'): Promise<HttpConnection> {
+  const socket = connect({ host, port, noDelay: true });
   let received = '';
   let ended: string | undefined;
   socket.on('data', (bytes) => {

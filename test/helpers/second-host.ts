@@ -25,6 +25,8 @@ export interface SecondHost extends AsyncDisposable {
   event(kind: HostEvent['event']): Promise<HostEvent>;
   /** SIGKILL to the receiver alone; what it has restored stays as it is. Resolves when it has ended. */
   killReceiver(): Promise<void>;
+  /** Its first process, whose namespaces are the host's. */
+  first(): Promise<number>;
   /** Pids, in the namespace of the host, of all tasks there. */
   tasks(): Promise<readonly number[]>;
 }
@@ -79,6 +81,7 @@ export async function startHost({ at, binds = [], ...options }: HostOptions = {}
         async () => (await inside(child, ['ps', '-o', 'pid=', '-p', `${pid}`])) === '',
       );
     },
+    first: () => firstChild(child.pid ?? -1),
     tasks: async () => (await inside(child, ['ps', '-eo', 'pid='])).split('\n').map(Number).filter(Boolean),
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;

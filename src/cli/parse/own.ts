@@ -106,6 +106,20 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
 
+// So that connections stay: what has to happen on each side of a migration.
+const NETWORK = [
+  own('network-switch', {
+    text: 'A command that moves the address; FRAZIL_NETWORK_STEP says when (docs/migration.md)',
+    argument: 'required',
+    value: 'CMD',
+  }),
+  own('move-address', {
+    text: 'Move this address of a device along, by ip(8)',
+    argument: 'required',
+    value: 'ADDRESS/LENGTH@DEVICE',
+  }),
+] as const;
+
 const SECURITY: readonly OwnOption[] = [
   own('plaintext', { text: 'Everything in plaintext, over a network that is trusted' }),
   own('tls-cert', { text: 'TLS with this certificate instead of a token', argument: 'required', value: 'FILE' }),
@@ -282,6 +296,7 @@ export const OWN_COMMANDS = {
     number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
     number('max-iterations', 'At most so many before the final dump, 0 for none; default 30'),
     number('max-total', 'Give up after so many milliseconds'),
+    ...NETWORK,
     own('when-diverging', {
       text: 'A tree that changes faster than the link carries: give-up (default) or stop it all the same',
       argument: 'required',
@@ -296,6 +311,7 @@ export const OWN_COMMANDS = {
     own('listen', { text: 'Where to wait; port 0 is any that is free', argument: 'required', value: 'HOST:PORT' }),
     own('once', { text: 'End with the first tree that arrives, or does not' }),
     ...SECURITY,
+    ...NETWORK,
     own('directory', {
       text: 'Where images lie while they are needed; default: memory',
       argument: 'required',

@@ -8,6 +8,7 @@ import { collect, ValueError } from '../parse/collect.js';
 import { lastValue, type Settings } from '../parse/settings.js';
 import { iterationLine, migratedLines, stateLine } from '../print/migration.js';
 import { UsageError } from '../usage-error.js';
+import { networkOf } from './network.js';
 import { securityOf, tokenOf } from './security.js';
 import { settling } from './shared.js';
 
@@ -58,6 +59,7 @@ function wanted(settings: Settings): { readonly pid: number; readonly options: M
       dump,
       ...securityOf(settings),
       ...tokenOf(settings),
+      ...networkOf(settings),
       ...(settings.has('dry-run') ? { dryRun: true } : {}),
       ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
       ...numberOf(settings, 'streams', 'streams'),

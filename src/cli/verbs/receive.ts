@@ -5,6 +5,7 @@ import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { lastValue } from '../parse/settings.js';
 import { UsageError } from '../usage-error.js';
+import { networkOf } from './network.js';
 import { securityOf } from './security.js';
 
 /** With --once 0 when the tree runs here, 1 when it does not; else until it is interrupted. */
@@ -19,6 +20,7 @@ export async function runReceive({ settings, operands }: OwnInvocation, context:
   await using receiver = await receive({
     listen: where,
     ...securityOf(settings),
+    ...networkOf(settings),
     ...(directory === undefined ? {} : { directory }),
     ...(criu === undefined ? {} : { criu }),
     signal: interruption.signal,

@@ -1,6 +1,7 @@
 // What receive() takes, and what it tells.
 
 import type { RestoreOptions } from '../../options/types.js';
+import type { NetworkSwitch } from '../network/switch.js';
 import type { CertificateFiles } from '../wire/security.js';
 
 export interface ReceiveOptions {
@@ -17,6 +18,8 @@ export interface ReceiveOptions {
   readonly certificates?: CertificateFiles;
   /** How trees are restored here, beside what the source says. */
   readonly restore?: Omit<RestoreOptions, 'workDir' | 'logFile'>;
+  /** Moves the address of the tree with it: network/switch.ts has the steps. The other end needs one, too. */
+  readonly networkSwitch?: NetworkSwitch;
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   readonly signal?: AbortSignal;

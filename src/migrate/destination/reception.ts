@@ -4,6 +4,7 @@
 import type { Tree } from '../../criu/tree.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { RestoreOptions } from '../../options/types.js';
+import { type NetworkSwitch, switchNetwork } from '../network/switch.js';
 import {
   type DestinationEffect,
   type DestinationEvent,
@@ -24,6 +25,7 @@ export interface ReceptionOptions {
   readonly workDir: string;
   /** See fill-rate.ts. */
   readonly sample: string;
+  readonly networkSwitch: NetworkSwitch | undefined;
   /** Sees to it that somebody can answer for the held copy when this process is killed. */
   readonly record: (held: Held) => Promise<void>;
 }
@@ -34,6 +36,8 @@ export class Reception {
   #channel: DestinationChannel;
   /** From the announcement of the final dump on. */
   #copy: Promise<Copy> | undefined;
+  /** The address of the tree can be had here. */
+  #bindable: Promise<void> | undefined;
   #held: Held = { root: 0, criu: 0 };
   #tree: Tree | undefined;
   #failure: unknown;
@@ -145,7 +149,9 @@ export class Reception {
   // Its level is not waited for by the source: `prepared` says more.
   #prepare(made: Promise<string>, needs: RestoreNeeds): void {
     void this.#orFail(this.#intake);
-    const { restore, criu, workDir } = this.#options;
+    const { restore, criu, workDir, networkSwitch } = this.#options;
+    this.#bindable = switchNetwork(networkSwitch, 'prepare');
+    this.#bindable.catch(() => {});
     this.#copy ??= made.then((directory) => makeCopy({ directory, workDir, options: { ...needs, ...restore }, criu }));
     // Whoever restores finds it out.
     this.#copy.catch(() => {});
@@ -202,6 +208,7 @@ export class Reception {
       this.#begun = performance.now();
       const copy = await this.#copy;
       if (copy === undefined) throw new CheckpointError('PROTOCOL', 'Cannot restore: no final dump was announced', {});
+      await this.#bindable;
       copy.begin(this.#options.levels.inventory);
       this.#held = await copy.held;
       await this.dispatch({ kind: 'held' });
@@ -211,7 +218,8 @@ export class Reception {
 
   #resume(): void {
     this.#begun = performance.now();
-    const resumed = (this.#copy as Promise<Copy>)
+    const resumed = switchNetwork(this.#options.networkSwitch, 'arrive')
+      .then(() => this.#copy as Promise<Copy>)
       .then((copy) => copy.resume())
       .then(async (tree) => {
         this.#tree = tree;
@@ -229,6 +237,8 @@ export class Reception {
   async #remove(): Promise<void> {
     const copy = await this.#copy?.catch(() => undefined);
     await copy?.remove();
+    // What is left of the address is of no harm to a copy that there is not.
+    if (this.#bindable !== undefined) await switchNetwork(this.#options.networkSwitch, 'undo').catch(() => {});
   }
 
   #elapsed(): number {

@@ -13,7 +13,7 @@ export interface CommitOptions {
   /** None: our word was given before, on a connection that is lost. */
   readonly channel: SourceChannel | undefined;
   readonly fence: Fence;
-  /** Awaited before the fence is raised. */
+  /** Awaited before the fence is raised. Rejecting with CheckpointError is as an abort. */
   readonly beforeFence?: () => Promise<void>;
   /** Another control stream to the same destination. Rejects when there is none to be had now. */
   readonly reconnect: () => Promise<SourceChannel>;
@@ -71,7 +71,7 @@ class Commit {
       const { state, effects } = stepSource(this.#state, await this.#next());
       this.#state = state;
       this.#options.onState(state, effects.includes('connect'));
-      for (const effect of effects) await this.#perform(effect);
+      await this.#performAll(effects);
     }
     if (this.#state === 'done' && this.#channel !== undefined)
       return {
@@ -141,6 +141,17 @@ class Commit {
     return { kind: 'abort' };
   }
 
+  async #performAll(effects: readonly SourceEffect[]): Promise<void> {
+    try {
+      for (const effect of effects) await this.#perform(effect);
+    } catch (error) {
+      // Only what comes before the fence fails: `go` was not sent.
+      this.#failure = CheckpointError.is(error) ? error : switchFailed(error);
+      this.#state = 'aborted';
+      await this.#perform('send-abort');
+    }
+  }
+
   async #perform(effect: SourceEffect): Promise<void> {
     switch (effect) {
       case 'fence':
@@ -188,4 +199,14 @@ function gone(why: string, code: string | undefined): CheckpointError {
   const message = `Cannot migrate: ${why}. The tree runs on here`;
   if (code === undefined) return new CheckpointError('IO', message, { syscall: 'recv', errno: 'ECONNRESET' });
   return new CheckpointError('RESTORE_REFUSED', message, { causes: [], logExcerpt: [] });
+}
+
+function switchFailed(cause: unknown): CheckpointError<'IO'> {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CheckpointError(
+    'IO',
+    `Cannot migrate: the network was not switched: ${why}. The tree runs on here`,
+    {},
+    { cause },
+  );
 }

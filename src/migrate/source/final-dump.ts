@@ -31,6 +31,8 @@ export interface FinalDumpPlan {
   readonly sender: PageSender;
   readonly channel: SourceChannel;
   readonly signal: AbortSignal;
+  /** Whether the locks on the connections of a tree that was killed are to go, because their address has gone, too. */
+  readonly unlock: boolean;
   /** All of the tree is sent; CRIU holds it. Says whether it is to be killed. */
   readonly decide: () => Promise<'kill' | 'resume'>;
 }
@@ -80,6 +82,7 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   if (answer.kind !== 'served') pages.cancel();
   if (!hold.decided)
     throw await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
+  if (answer.kind === 'served' && plan.unlock) await unlock(plan, answer, { workDir, images: images.path });
   await rm(workDir, { recursive: true, force: true }).catch(() => {});
   await images.remove();
   return { at: hold.at, killed: answer.kind === 'served' };

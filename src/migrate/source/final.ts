@@ -1,6 +1,7 @@
 // The last part of a migration: the final dump, the commit, and what it has to leave behind.
 
 import { treeOf } from '../../pages/estimate.js';
+import { switchNetwork } from '../network/switch.js';
 import { connectControl, type SourceChannel } from '../wire/connect.js';
 import type { RestoreNeeds } from '../wire/messages.js';
 import { commit, type Outcome } from './commit.js';
@@ -24,6 +25,8 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   const start = sender.counters();
   const number = iterations.length;
   const fence = openFence(await treeOf(pid));
+  const { networkSwitch } = options;
+  let left = false;
   let outcome: Outcome | undefined;
   const guardian = startGuardian();
   await link.channel.send({ type: 'level', number, final: needsOf(options) });
@@ -31,6 +34,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
     pid,
     criu: criu.path,
     options: options.dump ?? {},
+    unlock: networkSwitch !== undefined,
     sender,
     channel: link.channel,
     signal: work.signal,
@@ -40,14 +44,18 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
         id,
         channel: link.channel,
         fence,
-        beforeFence: () =>
-          guardian.charge({
+        beforeFence: async () => {
+          await guardian.charge({
             id,
             to,
             security: plan.security,
             pids: fence.pids,
             patienceMs: options.guardianPatienceMs ?? DEFAULTS.guardianPatienceMs,
-          }),
+            ...(typeof networkSwitch === 'string' ? { networkSwitch } : {}),
+          });
+          left = true;
+          await switchNetwork(networkSwitch, 'leave');
+        },
         reconnect: async () => (await connectControl({ to, security: plan.security, signal: NEVER })).channel,
         signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
         onState: (state, waiting) => {
@@ -55,7 +63,10 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
           work.emit({ phase, elapsedMs: performance.now() - begun });
         },
       });
-      return outcome.kind === 'moved' ? 'kill' : 'resume';
+      if (outcome.kind === 'moved') return 'kill';
+      // A tree without its address is better than none: what failed is told instead of a failure to come back.
+      if (left) await switchNetwork(networkSwitch, 'return').catch(() => {});
+      return 'resume';
     },
   }).catch(async (error: unknown) => {
     guardian.release();

@@ -14,6 +14,8 @@ export interface Charge {
   readonly pids: readonly number[];
   /** How long to go on asking a destination that does not answer. */
   readonly patienceMs: number;
+  /** A command; a function is gone with the process. */
+  readonly networkSwitch?: string;
 }
 
 export interface Guardian {
@@ -45,7 +47,7 @@ export function startGuardian(): Guardian {
 }
 
 /** On one line. The secret of a token passes a pipe, never a command line. */
-export function formatCharge({ id, to, security, pids, patienceMs }: Charge): string {
+export function formatCharge({ id, to, security, pids, patienceMs, networkSwitch }: Charge): string {
   const token = security.kind === 'token' ? formatToken(security.token) : undefined;
   const certificates = security.kind === 'certificates' ? security.files : undefined;
   const plaintext = security.kind === 'plaintext';
@@ -54,6 +56,7 @@ export function formatCharge({ id, to, security, pids, patienceMs }: Charge): st
     to: formatAddress(to),
     pids,
     patienceMs,
+    networkSwitch,
     token,
     certificates,
     ...(plaintext ? { plaintext } : {}),
@@ -62,7 +65,8 @@ export function formatCharge({ id, to, security, pids, patienceMs }: Charge): st
 
 /** Of what formatCharge() made. */
 export function parseCharge(line: string): Charge {
-  const { id, to: where, pids, patienceMs, ...wishes } = JSON.parse(line);
+  const { id, to: where, pids, patienceMs, networkSwitch, ...wishes } = JSON.parse(line);
   const to = parseAddress(where);
-  return { id, to, pids, patienceMs, security: sourceSecurity(wishes, to) };
+  const security = sourceSecurity(wishes, to);
+  return { id, to, pids, patienceMs, security, ...(networkSwitch === undefined ? {} : { networkSwitch }) };
 }

@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pidfdOpen, sendSignal } from '../../addon/children.js';
 import type { Fd } from '../../addon/fd.js';
+import { switchNetwork } from '../network/switch.js';
 import { formatAddress } from '../wire/address.js';
 import { connectControl } from '../wire/connect.js';
 import { commit } from './commit.js';
@@ -22,7 +23,7 @@ async function main(): Promise<void> {
   await takeOver(parseCharge(charge));
 }
 
-async function takeOver({ id, to, security, pids, patienceMs }: Charge): Promise<void> {
+async function takeOver({ id, to, security, pids, patienceMs, networkSwitch }: Charge): Promise<void> {
   // As handles: a task may end, and its pid be another's, before an answer comes.
   const tasks = pids.flatMap(handleOf);
   const log = openLog(pids[0] ?? 0);
@@ -48,7 +49,11 @@ async function takeOver({ id, to, security, pids, patienceMs }: Charge): Promise
     );
     return;
   }
-  if (outcome.kind !== 'moved') await untilFree(pids);
+  if (outcome.kind !== 'moved') {
+    // Before the tree can miss its address.
+    await switchNetwork(networkSwitch, 'return').catch((error: unknown) => log.add(String(error)));
+    await untilFree(pids);
+  }
   const signal = outcome.kind === 'moved' ? constants.signals.SIGKILL : constants.signals.SIGCONT;
   for (const task of tasks) signalTask(task, signal);
   log.remove();

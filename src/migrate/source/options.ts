@@ -1,6 +1,7 @@
 // What migrate() takes, and what it tells.
 
 import type { DumpOptions } from '../../options/types.js';
+import type { NetworkSwitch } from '../network/switch.js';
 import type { CertificateFiles } from '../wire/security.js';
 
 /** How changed pages are found: by the kernel, or by comparing digests. */
@@ -39,6 +40,8 @@ export interface MigrateOptions {
   >;
   /** Iterate and predict, then end without a final dump: the tree runs on here. */
   readonly dryRun?: boolean;
+  /** Moves the address of the tree with it: network/switch.ts has the steps. The other end needs one, too. */
+  readonly networkSwitch?: NetworkSwitch;
   /** Path of the CRIU to use. Default: FRAZIL_CRIU, the private prefix, PATH. */
   readonly criu?: string;
   readonly signal?: AbortSignal;

@@ -1,8 +1,8 @@
-// http-server.mjs PORT_FILE : an HTTP server that counts. What it counts lives only in its memory.
+// http-server.mjs PORT_FILE [HOST] : an HTTP server that counts. What it counts lives only in its memory.
 import { renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-const [, , portFile] = process.argv;
+const [, , portFile, host = '127.0.0.1'] = process.argv;
 const seen = new Map();
 let requests = 0;
 
@@ -15,7 +15,7 @@ const server = createServer((request, response) => {
 });
 // A dump may take longer than Node keeps an idle connection.
 server.keepAliveTimeout = 0;
-server.listen(0, '127.0.0.1', () => {
+server.listen(0, host, () => {
   writeFileSync(`${portFile}.new`, String(server.address().port));
   renameSync(`${portFile}.new`, portFile);
 });

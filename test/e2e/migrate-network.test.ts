@@ -1,0 +1,68 @@
+// A server with an established connection moves between two network namespaces, with its address, and the connection stays.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { addressSwitch } from '../../src/migrate/network/address-switch.js';
+import type { MigrateOptions } from '../../src/migrate/source/options.js';
+import { CRIU_42 } from '../helpers/criu-cli.js';
+import { openHttp } from '../helpers/http-connection.js';
+import { BRIDGES, startLan, startNetworkNamespace } from '../helpers/lan.js';
+import { testWith } from '../helpers/needs.js';
+import { waitGone } from '../helpers/procfs.js';
+import { startHost } from '../helpers/second-host.js';
+import { startProgram, textOf } from '../helpers/target.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+const helper = (name: string): string => fileURLToPath(new URL(`../helpers/${name}`, import.meta.url));
+
+/** Runs the migration in the network namespace of `host`; resolves with how it has ended. */
+async function migrateFrom(host: number, pid: number, options: MigrateOptions): Promise<number | null> {
+  const program = [process.execPath, '--import', helper('ts-hooks.mjs'), helper('migrate-program.ts')];
+  const child = spawn('nsenter', ['-t', String(host), '-n', ...program, JSON.stringify({ pid, options })], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const [code] = await once(child, 'exit');
+  return code;
+}
+
+const NEEDS = [CRIU_42.here, CRIU_42.inet, BRIDGES];
+
+for (const leaves of [true, false]) {
+  const what = leaves ? 'moves with its address' : 'stays when its address cannot leave';
+  testWith(NEEDS, `a server ${what}, and keeps its connection`, async () => {
+    await using dir = tempDir();
+    await using lan = startLan();
+    await using here = await startNetworkNamespace();
+    const address = lan.address(7);
+    const bare = address.split('/')[0] ?? '';
+    lan.attach(here.pid, address);
+    const portFile = `${dir.path}/port`;
+    const server = [process.execPath, helper('targets/http-server.mjs'), portFile, bare];
+    const started = await startProgram(['nsenter', '-t', String(here.pid), '-n', ...server], () => textOf(portFile));
+    await using target = started.target;
+    const networkSwitch = addressSwitch({ address, device: 'eth0' });
+    await using host = await startHost({ at: `${dir.path}/host`, networkSwitch });
+    lan.attach(await host.first(), lan.address(3));
+    await using client = await openHttp(Number(started.ready), bare);
+    client.send('/before');
+    expect(await client.answer()).toMatchObject({ requests: 1 });
+    const leaving = leaves ? networkSwitch : networkSwitch.replace(/^leave\).*$/m, 'leave) exit 1;;');
+    const pids = target.tree();
+    const code = await migrateFrom(here.pid, target.pid, {
+      to: host.address,
+      criu: CRIU_42.path,
+      dump: { tcpEstablished: true },
+      // On a busy machine the downtime that is aimed at may be out of reach.
+      maxDowntimeMs: 2000,
+      networkSwitch: leaving,
+    });
+    expect(code === 0).toBe(leaves);
+    if (leaves) await waitGone(pids);
+    client.send('/after');
+    expect(await client.answer()).toMatchObject({ requests: 2, port: client.localPort });
+    expect((await host.tasks()).includes(target.pid)).toBe(leaves);
+    expect(target.alive()).toBe(!leaves);
+  });
+}
