@@ -100,7 +100,7 @@ void read_frames(Tests& tests, compress::Codec codec) {
   tests.run("a stream is read anywhere out of its frames", [&] { expect_same(tests, file, stream); });
   tests.run("damaged frames and tables are refused, never read as something else", [&] {
     tests.expect(refusal_of(cut(file, 1)) == ENODATA);  // no table
-    Bytes longer(file.size() + 1);  // sums that are not the file's length
+    Bytes longer(file.size() + 1);                      // sums that are not the file's length
     std::copy(file.begin(), file.begin() + 4, longer.begin());
     std::copy(file.begin() + 4, file.end(), longer.begin() + 5);
     tests.expect(refusal_of(longer) == EBADMSG);
