@@ -28,6 +28,7 @@ export function renderCatalog({ scenarios, peers }: Catalog): string {
 
 /** The parameters in one phrase, as tables and reports show them. */
 export function describeScenario(scenario: Scenario): string {
+  if (scenario.group === 'container' && scenario.repeats > 1) return `${scenario.repeats} calls per run`;
   if (scenario.group === 'version') return `${scenario.repeats} repetitions per run`;
   const { sizeBytes, processes, threads, dirtyBytesPerSecond, entropy, zeroShare, leaveRunning, destination, stages } =
     scenario;

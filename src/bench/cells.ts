@@ -1,5 +1,6 @@
 /** Carries out the plan: runs in their order, cells filled as they come, a failed peer set aside while the others go on. */
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { runContainer } from './container-run.js';
 import { runDump } from './dump-run.js';
 import { WrongBytes } from './host/verify.js';
 import type { Workspace } from './host/workspace.js';
@@ -115,6 +116,8 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
       return runVersion(peer, job);
     case 'restore':
       return runRestore(peer, job);
+    case 'container':
+      return runContainer(peer, job);
     default:
       return runDump(peer, job);
   }

@@ -3,7 +3,7 @@
  * measurement of a cell in processes of its own. What is kept is the series: every run with every parameter, never one number.
  */
 
-export type Group = 'dump' | 'archive' | 'restore' | 'version';
+export type Group = 'dump' | 'archive' | 'restore' | 'container' | 'version';
 
 /** Where image files go: a tmpfs, a file system on disk, or a directory that the caller chose. */
 export type Destination =
@@ -32,7 +32,7 @@ export interface Scenario {
   /** Stages between the tasks' memory and the destination: `zstd`. */
   readonly stages: readonly string[];
   readonly destination: Destination;
-  /** What one run repeats inside its process: round trips for `version`, 1 for a dump. */
+  /** What one run repeats inside its process: round trips for `version`, calls of `state` for a container; 1 for a dump. */
   readonly repeats: number;
 }
 

@@ -38,6 +38,13 @@ const RESTORE = {
   leaveRunning: false,
 } as const satisfies Scenario;
 
+const CONTAINER = {
+  ...PLAIN,
+  name: 'container/checkpoint',
+  group: 'container',
+  title: 'checkpoint of a container by its runtime, left running',
+} as const satisfies Scenario;
+
 // The first scenario of a group is what the group's bare name means.
 export const SCENARIOS: readonly Scenario[] = [
   PLAIN,
@@ -72,6 +79,14 @@ export const SCENARIOS: readonly Scenario[] = [
   { ...RESTORE, name: 'restore/large', title: 'the same of four times the size', sizeBytes: 4 * GIB },
   { ...RESTORE, name: 'restore/tree', title: 'a tree of 8 processes', processes: 8 },
   { ...RESTORE, name: 'restore/zeros', title: 'half of the touched pages hold zeros', zeroShare: 0.5 },
+  CONTAINER,
+  {
+    ...CONTAINER,
+    name: 'container/state',
+    title: 'state, 50 times: what an engine pays for the launcher',
+    sizeBytes: 4 * MIB,
+    repeats: 50,
+  },
   {
     ...PLAIN,
     name: 'version/swrk',

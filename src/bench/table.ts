@@ -34,6 +34,8 @@ function howVerified({ scenario }: Cell): string {
       return 'answers verified';
     case 'restore':
       return 'the restored tree asked for the digest of its memory in every run';
+    case 'container':
+      return 'the container asked for its digest after every run, and every byte of images compared with it';
     default:
       return 'bytes verified in every run, restored once per peer';
   }

@@ -12,6 +12,8 @@ import type { BenchProgress } from '../../src/bench/progress.js';
 import { tabulate } from '../../src/bench/report/tabulate.js';
 import { renderTable } from '../../src/bench/table.js';
 import { locate } from '../../src/criu/locate.js';
+import { RUNC } from '../helpers/container.js';
+import { BUILT as LAUNCHER_BUILT } from '../helpers/launcher.js';
 import { need, testWith } from '../helpers/needs.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -121,6 +123,29 @@ describe('runBench()', () => {
     }
     expect(await leftovers()).toEqual([]);
   });
+
+  testWith(
+    [...NEEDS, RUNC.here, LAUNCHER_BUILT],
+    'checkpoints containers by runc and by its launcher; counts state',
+    async () => {
+      const made = await bench({ scenario: 'container/checkpoint', runs: 1 });
+      expect(made.result.cells.map(({ peer, failure }) => [peer, failure])).toEqual([
+        ['runc', undefined],
+        ['frazil-runc', undefined],
+      ]);
+      for (const { runs } of made.result.cells) {
+        expect(runs.at(-1)?.figures.frozen).toBeGreaterThan(0);
+        expect(runs.at(-1)?.verified).toMatchObject({ kind: 'images', pages: (16 * MIB) / 4096 });
+      }
+      const { result } = await bench({ scenario: 'container/state', runs: 1 });
+      for (const { failure, runs } of result.cells) {
+        expect(failure).toBeUndefined();
+        expect(runs.at(-1)?.figures.wall).toBeGreaterThan(0);
+        expect(runs.at(-1)?.verified).toEqual({ kind: 'answer', answer: 'running' });
+      }
+      expect(await leftovers()).toEqual([]);
+    },
+  );
 
   testWith(NEEDS, 'fails the cell of a fast wrong pipeline: one byte of the images differs', async () => {
     await using dir = tempDir();

@@ -37,6 +37,8 @@ export interface TargetOptions {
   readonly scenario: Scenario;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
+  /** The command that starts this one somewhere else, and ends at once: a runtime. */
+  readonly launch?: ((command: readonly string[]) => readonly string[]) | undefined;
 }
 
 export const PAGE_BYTES = 4096;
@@ -53,6 +55,7 @@ export class Target implements AsyncDisposable {
   readonly #resumedUs: number[] = [];
   #waits: Waits | undefined;
   readonly #scenario: Scenario;
+  readonly #launched: boolean;
   #arenas: readonly Arena[] = [];
 
   /** Resolves when every process has filled its arena and said so. */
@@ -69,8 +72,9 @@ export class Target implements AsyncDisposable {
     }
   }
 
-  private constructor({ program, fifo, scenario, seed }: TargetOptions) {
+  private constructor({ program, fifo, scenario, seed, launch }: TargetOptions) {
     this.#scenario = scenario;
+    this.#launched = launch !== undefined;
     // Read and write: a FIFO with a writer of its own never reports its end when the target closes it.
     this.#fifo = new Socket({
       fd: openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK),
@@ -84,11 +88,15 @@ export class Target implements AsyncDisposable {
       for (const line of lines) this.#hear(line);
     });
     // Its own session with stdio on /dev/null: nothing of ours is in the dump.
-    this.#child = spawn(program, argv(fifo, scenario, seed), { detached: true, stdio: 'ignore' });
+    const command = [program, ...argv(fifo, scenario, seed)];
+    const [file = '', ...args] = launch?.(command) ?? command;
+    this.#child = spawn(file, args, { detached: true, stdio: 'ignore' });
     this.#child.on('error', () => {}); // a program that cannot start has no pid: start() reports it
   }
 
   get pid(): number {
+    const [root] = this.#arenas;
+    if (root !== undefined) return root.pid;
     if (this.#child.pid === undefined)
       throw new CheckpointError('IO', 'Cannot start the target: its program cannot be run', {});
     return this.#child.pid;
@@ -174,12 +182,17 @@ export class Target implements AsyncDisposable {
     }
   }
 
+  #failed(): boolean {
+    const { pid, exitCode } = this.#child;
+    return pid === undefined || (exitCode !== null && !(this.#launched && exitCode === 0));
+  }
+
   async #answers(signal: AbortSignal | undefined): Promise<readonly Arena[]> {
     const { processes, sizeBytes } = this.#scenario;
     const patience = AbortSignal.timeout(PATIENCE_MS + Math.ceil(sizeBytes / SLOWEST_BYTES_PER_MS));
     while (this.#lines.length < processes) {
       signal?.throwIfAborted();
-      if (this.#arenas.length === 0 && (this.#child.pid === undefined || this.#child.exitCode !== null)) {
+      if (this.#arenas.length === 0 && this.#failed()) {
         throw new CheckpointError(
           'IO',
           'Cannot fill the target: its program ended. It needs the memory of the scenario',

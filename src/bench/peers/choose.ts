@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path';
 import type { AbsentPeer, Group } from '../model.js';
 import { CRIU_NODE_TAR, CRIU_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT } from './archive.js';
+import { CONTAINER_PEERS } from './container.js';
 import { CRIU } from './criu.js';
 import { FRAZIL_LIBRARY, frazilCommand, frazilDirect } from './frazil.js';
 import type { Context, Peer } from './peer.js';
@@ -11,7 +12,13 @@ import { VERSION_PEERS } from './version.js';
 /** In the order of the tables; the first of a group is the baseline. */
 const DUMP_PEERS: readonly Peer[] = [CRIU, frazilCommand(), frazilDirect(), FRAZIL_LIBRARY];
 const ARCHIVE_PEERS: readonly Peer[] = [CRIU_TAR, CRIU_NODE_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT];
-export const PEERS: readonly Peer[] = [...DUMP_PEERS, ...ARCHIVE_PEERS, ...RESTORE_PEERS, ...VERSION_PEERS];
+export const PEERS: readonly Peer[] = [
+  ...DUMP_PEERS,
+  ...ARCHIVE_PEERS,
+  ...RESTORE_PEERS,
+  ...CONTAINER_PEERS,
+  ...VERSION_PEERS,
+];
 
 /** Resolves names to peers. A name given twice gets a number: an A/A test. Throws RangeError for a name that the group does not have. */
 export function choosePeers(group: Group, names: readonly string[] | undefined): readonly Peer[] {

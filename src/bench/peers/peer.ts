@@ -5,6 +5,7 @@
 import type { Host } from '../host/environment.js';
 import type { Tools } from '../host/tools.js';
 import type { Figures, Group, MetricName, Scenario } from '../model.js';
+import type { RunPhase } from '../progress.js';
 
 export type Presence =
   | { readonly kind: 'present'; readonly version: string }
@@ -58,12 +59,29 @@ export interface RestoreFigures {
   readonly beganUs?: number;
 }
 
+/** What a runtime is asked about: a container with the tree in it. */
+export interface ContainerJob extends DumpJob {
+  readonly enter: (phase: RunPhase) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Path of the plain runtime. */
+  readonly runc: string;
+  readonly id: string;
+  /** The runtime's --root. */
+  readonly root: string;
+}
+
+/** With a scenario that repeats, `state`; else a checkpoint. */
+export interface ContainerPeer extends Common {
+  readonly group: 'container';
+  command(job: ContainerJob): readonly string[];
+}
+
 export interface VersionPeer extends Common {
   readonly group: 'version';
   command(job: VersionJob): readonly string[];
 }
 
-export type Peer = DumpPeer | RestorePeer | VersionPeer;
+export type Peer = DumpPeer | RestorePeer | ContainerPeer | VersionPeer;
 
 /** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered (in C: `answerHex`, the bytes). */
 export interface VersionOutput {
