@@ -10,12 +10,15 @@
 #include "core/thread.h"
 #include "page/payload.h"
 #include "page/zeros.h"
+#include "sys/full_io.h"
 
 namespace frazil::page {
 namespace {
 
 // How much of a stripe is mapped at a time: bounds both our resident set and how long a cancel waits.
 constexpr uint64_t kWindow = uint64_t{16} << 20;
+// What is read at a time: fits a second-level cache, so that whoever looks at it next finds it there.
+constexpr size_t kPiece = size_t{256} << 10;
 
 // A view of part of a stripe. Nobody can cut the file short (it has no name), so reading it raises no SIGBUS.
 class Mapping {
@@ -52,7 +55,7 @@ struct Toucher {
   Result<void> outcome;
   Thread thread;
 
-  void operator()() noexcept { outcome = write_zeros(file, bytes, *cancel, *counters); }
+  void operator()() noexcept { outcome = touch_huge_pages(file, bytes, *cancel, *counters); }
 };
 
 }  // namespace
@@ -136,14 +139,32 @@ Result<void> Absorber::drain(const Taker& taker, const Cancel& cancel) noexcept 
   return {};
 }
 
-// A copying thread takes its loads in the order in which they came, so the pieces of each stripe are in order.
+// A copying thread takes its loads in the order in which they came, so the pieces of each stripe are in order. They are read, not mapped:
+// each is a message of CRIU's, 1 MiB that begins anywhere, and such a mapping costs a fault for every few of its pages.
 Result<void> Absorber::drain_image(const Image& image, const Taker& taker, const Cancel& cancel) noexcept {
+  std::vector<std::byte> buffer(kPiece);
   for (uint64_t offset = 0; offset < image.bytes;) {
     Stripe* const stripe = holder_of(image, offset);
     if (stripe == nullptr) return SysError{EIO, "pread"};
     offset += stripe->pieces[stripe->next].bytes;
-    if (auto given = give_next(*stripe, taker, cancel); !given.ok()) return given;
+    if (auto given = read_next(*stripe, taker, buffer, cancel); !given.ok()) return given;
   }
+  return {};
+}
+
+Result<void> Absorber::read_next(Stripe& stripe, const Taker& taker, std::span<std::byte> buffer,
+                                 const Cancel& cancel) noexcept {
+  const Piece& piece = stripe.pieces[stripe.next++];
+  for (uint64_t done = 0; done < piece.bytes;) {
+    if (cancel.cancelled()) return SysError{ECANCELED, "pread"};
+    const auto part = buffer.first(std::min<uint64_t>(buffer.size(), piece.bytes - done));
+    const auto got = pread_full(stripe.file.get(), part.data(), part.size(), piece.at + done);
+    if (!got.ok()) return got.error();
+    if (got.value() < part.size()) return SysError{EIO, "pread"};
+    if (auto taken = taker(*piece.image, piece.offset + done, part); !taken.ok()) return taken;
+    done += part.size();
+  }
+  give_back(stripe, piece.at + piece.bytes);
   return {};
 }
 

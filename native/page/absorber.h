@@ -60,6 +60,8 @@ class Absorber {
   Stripe* holder_of(const Image& image, uint64_t offset) noexcept;
   static void note(Stripe& stripe, const Payload& payload, Image& image) noexcept;
   static Result<void> give_next(Stripe& stripe, const Taker& taker, const Cancel& cancel) noexcept;
+  static Result<void> read_next(Stripe& stripe, const Taker& taker, std::span<std::byte> buffer,
+                                const Cancel& cancel) noexcept;
   static void give_back(Stripe& stripe, uint64_t done) noexcept;
 
   AbsorberOptions options_;

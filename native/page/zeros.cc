@@ -1,10 +1,13 @@
 #include "page/zeros.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 
+#include "page/wire.h"
 #include "sys/full_io.h"
 
 namespace frazil::page {
@@ -14,7 +17,31 @@ namespace {
 constexpr size_t kChunk = size_t{1} << 20;
 const std::array<std::byte, kChunk> kZeros{};
 
+constexpr uint64_t kHugePage = uint64_t{2} << 20;
+constexpr uint64_t kStatBlock = 512;
+
+Result<bool> holds(int file, uint64_t bytes) noexcept {
+  struct stat status{};
+  if (::fstat(file, &status) == -1) return SysError{errno, "fstat"};
+  return static_cast<uint64_t>(status.st_blocks) * kStatBlock >= bytes;
+}
+
 }  // namespace
+
+Result<void> touch_huge_pages(int file, uint64_t bytes, const Cancel& cancel, Counters& counters) noexcept {
+  for (uint64_t at = 0; at < bytes; at += kHugePage) {
+    if (cancel.cancelled()) return SysError{ECANCELED, "pwrite"};
+    if (auto written = pwrite_full(file, kZeros.data(), kPageSize, at); !written.ok()) return written;
+    // The first one tells.
+    if (at > 0) continue;
+    const auto huge = holds(file, std::min(bytes, kHugePage));
+    if (!huge.ok()) return huge.error();
+    if (!huge.value()) return write_zeros(file, bytes, cancel, counters);
+  }
+  counters.add(&Counters::bytes_prepared, bytes);
+  const auto whole = holds(file, bytes);
+  return whole.ok() && !whole.value() ? write_zeros(file, bytes, cancel, counters) : Result<void>();
+}
 
 Result<void> write_zeros(int file, uint64_t bytes, const Cancel& cancel, Counters& counters) noexcept {
   for (uint64_t at = 0; at < bytes;) {

@@ -13,4 +13,8 @@ namespace frazil::page {
 // as fast, works for files whose pages cannot be populated (before Linux 5.14), and this process stays small.
 Result<void> write_zeros(int file, uint64_t bytes, const Cancel& cancel, Counters& counters) noexcept;
 
+// The same for a file on a tmpfs with huge pages, at half the price: the kernel clears all of a huge page when a part of it is written.
+// Where it has given small ones after all, it writes them all.
+Result<void> touch_huge_pages(int file, uint64_t bytes, const Cancel& cancel, Counters& counters) noexcept;
+
 }  // namespace frazil::page

@@ -118,7 +118,7 @@ describe('what is loaded', () => {
       expect(others.filter((name) => !/frazil\.node$|protobufjs|^required:(long$|\.)/.test(name))).toEqual([]);
       expect(others.filter((name) => /frazil\.node$/.test(name))).not.toEqual([]);
       // 99, and what parses the options of archives, of image verbs and of a rewriting restore.
-      expect(ours.length).toBeLessThanOrEqual(111);
+      expect(ours.length).toBeLessThanOrEqual(113);
     } finally {
       target.kill('SIGKILL');
     }
