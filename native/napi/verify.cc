@@ -29,6 +29,7 @@ class VerifyJob final : public Job {
     Napi::Object view = Napi::Object::New(env);
     if (unreadable) {
       view.Set("name", at_);
+      view.Set("newer", outcome_.error().number == ENOTSUP);
       return view;
     }
     const page::BadImage& bad = *outcome_.value();
@@ -44,7 +45,7 @@ class VerifyJob final : public Job {
   Result<std::optional<page::BadImage>> outcome_ = std::optional<page::BadImage>();
 };
 
-// verifyPages(directory: Fd, names: string[]) -> Job<{ name, expectedBytes?, actualBytes? } | undefined>
+// verifyPages(directory: Fd, names: string[]) -> Job<{ name, newer?, expectedBytes?, actualBytes? } | undefined>
 Napi::Value verify_pages(const Napi::CallbackInfo& info) {
   auto directory = Fd::duplicate(info[0]);
   if (!directory) return {};

@@ -19,7 +19,7 @@ struct BadImage {
 };
 
 // Compares every pagemap of `names` in `directory` with the size of its pages file; nothing when all agree. EBADMSG, with the name
-// of the pagemap in `at`, when one cannot be parsed.
+// of the pagemap in `at`, when one cannot be parsed; ENOTSUP when it has fields of a CRIU that is newer than we know.
 Result<std::optional<BadImage>> verify_pages(int directory, const std::vector<std::string>& names, const Cancel& cancel,
                                              std::string* at) noexcept;
 

@@ -112,9 +112,8 @@ Result<uint64_t> file_to_file(const Route& route, uint64_t bytes, const Cancel& 
 Result<size_t> splice_piece(const Route& route, int64_t* offset, size_t bytes) noexcept {
   if (*offset < 0) return splice_bytes(route.from, route.to, nullptr, bytes);
   loff_t at = *offset;
-  const ssize_t n = retry_eintr([&] {
-    return ::splice(route.from, &at, route.to, nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  });
+  const ssize_t n = retry_eintr(
+      [&] { return ::splice(route.from, &at, route.to, nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK); });
   if (n == -1) return SysError{errno, "splice"};
   *offset += n;
   return static_cast<size_t>(n);
@@ -219,7 +218,8 @@ Result<uint64_t> copy(const Route& route, uint64_t bytes, Observer* observer, co
   if (!to.ok()) return to.error();
   const bool placed = from.value() == Kind::file && route.from_offset >= 0;
   if (placed && to.value() == Kind::file) return file_to_file(route, bytes, cancel, counters);
-  if (from.value() == Kind::pipe || (placed && to.value() == Kind::pipe)) return splice_all(route, bytes, cancel, counters);
+  const bool spliced = from.value() == Kind::pipe ? to.value() != Kind::device : placed && to.value() == Kind::pipe;
+  if (spliced) return splice_all(route, bytes, cancel, counters);
   return over_memory(route, bytes, observer, cancel, counters);
 }
 

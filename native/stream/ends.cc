@@ -19,9 +19,10 @@ constexpr size_t kRelayBytes = size_t{64} << 10;
 }  // namespace
 
 Result<Kind> kind_of(int fd) noexcept {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) == -1) return SysError{errno, "fstat"};
   if (S_ISREG(status.st_mode)) return Kind::file;
+  if (S_ISCHR(status.st_mode)) return Kind::device;
   return S_ISFIFO(status.st_mode) ? Kind::pipe : Kind::other;
 }
 
@@ -44,14 +45,14 @@ Result<size_t> read_some(int from, int64_t* offset, void* to, size_t bytes, cons
 Result<Writer> Writer::over(int to) noexcept {
   auto kind = kind_of(to);
   if (!kind.ok()) return kind.error();
-  if (kind.value() == Kind::file) return Writer(to, Kind::file, Pipe{});
+  if (kind.value() == Kind::file || kind.value() == Kind::device) return Writer(to, kind.value(), Pipe{});
   auto relay = open_pipe(kRelayBytes);
   if (!relay.ok()) return relay.error();
   return Writer(to, kind.value(), std::move(relay).value());
 }
 
 Result<void> Writer::write(const void* from, size_t bytes, const Cancel& cancel) noexcept {
-  if (kind_ == Kind::file) return write_full(to_, from, bytes);
+  if (!relay_.write) return write_full(to_, from, bytes);
   for (auto at = static_cast<const char*>(from); bytes > 0;) {
     const size_t piece = std::min(bytes, kRelayBytes);
     if (auto put = write_full(relay_.write.get(), at, piece); !put.ok()) return put.error();

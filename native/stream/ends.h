@@ -9,8 +9,8 @@
 
 namespace frazil::stream {
 
-// What an fd is, as far as copying cares.
-enum class Kind { file, pipe, other };
+// What an fd is, as far as copying cares. A character device takes no splice, and does not make anybody wait.
+enum class Kind { file, pipe, device, other };
 Result<Kind> kind_of(int fd) noexcept;
 
 // One read: at `*offset` (advanced) of a regular file when that is not negative, else as soon as there is something. 0 at the end.

@@ -1,7 +1,7 @@
 // A native job as the rest of Frazil sees it: with an AbortSignal, typed errors, and `await using`.
 
 import { constants } from 'node:os';
-import { CheckpointError } from '../errors/checkpoint-error.js';
+import { aborted } from '../errors/aborted.js';
 import { isNativeFailure, toError } from './failure.js';
 import type { NativeJob } from './native-core.js';
 
@@ -65,8 +65,4 @@ async function settle<T>(action: string, job: NativeJob<T, unknown>, signal?: Ab
   } finally {
     signal?.removeEventListener('abort', abort);
   }
-}
-
-function aborted(action: string, cause: unknown): CheckpointError<'ABORTED'> {
-  return new CheckpointError('ABORTED', `Cannot ${action}: the caller aborted it`, {}, { cause });
 }

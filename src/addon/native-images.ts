@@ -5,6 +5,8 @@ import type { Fd } from './native-core.js';
 /** A pages file that is shorter than its pagemap says, or a pagemap that is none. */
 export interface BadImage {
   readonly name: string;
+  /** Not damaged: it has fields of a CRIU that is newer than we know. */
+  readonly newer?: boolean;
   readonly expectedBytes?: number;
   readonly actualBytes?: number;
 }

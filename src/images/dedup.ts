@@ -2,6 +2,7 @@
 // sparse. An ancestor cannot be restored by itself afterwards, and nothing says so: its pagemap still promises the pages.
 
 import { dedupChain } from '../addon/images.js';
+import { assertNotAborted } from '../errors/aborted.js';
 import { imageError, listPagemaps } from './pagemaps.js';
 import { openDirectory } from './staging.js';
 
@@ -20,7 +21,7 @@ export async function dedup(
   imagesDir: string,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<DedupReport> {
-  signal?.throwIfAborted();
+  assertNotAborted(`punch the parents of "${imagesDir}"`, signal);
   const names = await listPagemaps(imagesDir);
   using directory = await openDirectory(imagesDir);
   const job = dedupChain(

@@ -1,6 +1,7 @@
 // Two checkpoints of the same tree, page by page.
 
 import { type DiffCounters, diffImages } from '../addon/images.js';
+import { assertNotAborted } from '../errors/aborted.js';
 import { imageError, listPagemaps, type PagemapName } from './pagemaps.js';
 import { openDirectory } from './staging.js';
 
@@ -39,7 +40,7 @@ export interface DiffOptions {
 
 /** Compares the memory that both hold, each through its own parents. Throws IMAGES_CORRUPT, FEATURE_MISSING, IO, ABORTED. */
 export async function diffMemory(first: string, second: string, options: DiffOptions = {}): Promise<DiffReport> {
-  options.signal?.throwIfAborted();
+  assertNotAborted(`compare "${first}" with "${second}"`, options.signal);
   const both = [...(await listPagemaps(first)), ...(await listPagemaps(second))];
   const images = [...new Map(both.map((image) => [image.name, image])).values()].sort(byKindAndId);
   using firstDirectory = await openDirectory(first);

@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { type SearchCounters, searchImages } from '../addon/images.js';
+import { assertNotAborted } from '../errors/aborted.js';
 import { imageError, listPagemaps, type PagemapName } from './pagemaps.js';
 import { openDirectory } from './staging.js';
 
@@ -62,7 +63,7 @@ export async function searchMemory(
   requireRange('limit', limit, 1, MOST);
   requireRange('context', context, 0, MOST_CONTEXT);
   requireRange('threads', threads, 1, MOST_THREADS);
-  signal?.throwIfAborted();
+  assertNotAborted(`search "${imagesDir}"`, signal);
   const images = (await listPagemaps(imagesDir)).filter((image) => isWanted(image, options.pids));
   using directory = await openDirectory(imagesDir);
   const names = images.map(({ name }) => name);

@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SquashCounters, squashImages } from '../addon/images.js';
+import { assertNotAborted } from '../errors/aborted.js';
 import { sync, writeBeside } from './beside.js';
 import { imageError, listPagemaps } from './pagemaps.js';
 import { openDirectory } from './staging.js';
@@ -28,7 +29,7 @@ const NOT_COPIED = /^(pagemap-(shmem-)?\d+\.img|pages-\d+\.img|parent|\.frazil-.
  * the chain is only read. Throws IMAGES_EXIST, IMAGES_CORRUPT, FEATURE_MISSING, IO, ABORTED.
  */
 export async function squash(imagesDir: string, to: string, options: SquashOptions = {}): Promise<SquashReport> {
-  options.signal?.throwIfAborted();
+  assertNotAborted(`squash "${imagesDir}"`, options.signal);
   const names = (await listPagemaps(imagesDir)).map(({ name }) => name);
   return writeBeside(to, async (folder) => {
     using directory = await openDirectory(imagesDir);

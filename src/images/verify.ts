@@ -29,9 +29,17 @@ export async function verifyImages(
     { signal },
   ).done;
   if (bad === undefined) return tasks;
+  if (bad.newer === true) throw newer(imagesDir, bad.name);
   const { name, expectedBytes, actualBytes } = bad;
   const why = expectedBytes === undefined ? 'it is damaged' : `it holds ${actualBytes} of ${expectedBytes} bytes`;
   throw corrupt(imagesDir, name, why);
+}
+
+// What is newer may be read by a newer CRIU; by the one that we would call now it may be misread.
+function newer(imagesDir: string, name: string): CheckpointError<'IMAGES_CORRUPT'> {
+  const why = 'it has fields of a CRIU that is newer than this Frazil knows, such as those of compressed pages';
+  const message = `Cannot restore "${imagesDir}": ${name}: ${why}. Restore with a newer Frazil, or with that CRIU itself`;
+  return new CheckpointError('IMAGES_CORRUPT', message, { imagesDir, path: join(imagesDir, name) });
 }
 
 function corrupt(imagesDir: string, name: string, why: string): CheckpointError<'IMAGES_CORRUPT'> {

@@ -99,15 +99,14 @@ testWith([CRIU_42.here, archivers], 'GNU tar and bsdtar unpack what Frazil makes
 /** Images that are none to CRIU, but to an archive. */
 function madeUp(dir: TempDir): string {
   const images = dir.folder('images');
-  execFileSync('cp', [join(SAMPLE.path, 'pstree.img'), join(images, 'pstree.img')]);
+  writeFileSync(join(images, 'pstree.img'), PSTREE);
   writeFileSync(join(images, 'inventory.img'), 'inventory');
   writeFileSync(join(images, 'pages-1.img'), randomBytes(600_000));
   writeFileSync(join(images, 'pages-2.img'), Buffer.alloc(3 << 20));
   return images;
 }
-const SAMPLE = tempDir();
 // One task with pid 7: magic, magic, length, { pid: 7, ppid: 0, pgid: 7, sid: 7, threads: [7] }.
-writeFileSync(join(SAMPLE.path, 'pstree.img'), Buffer.from('19435654303027500a00000008071000180720072807', 'hex'));
+const PSTREE = Buffer.from('19435654303027500a00000008071000180720072807', 'hex');
 
 testWith([archivers], 'the programs of the codecs read what Frazil compresses, and Frazil what they do', async () => {
   await using dir = tempDir();

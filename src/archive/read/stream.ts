@@ -3,6 +3,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Fd } from '../../addon/fd.js';
 import { type CopiedBytes, copyBytes, readBytes } from '../../addon/streams.js';
+import { assertNotAborted } from '../../errors/aborted.js';
 import type { TarStream } from '../tar/entries.js';
 
 export interface CopyOptions {
@@ -30,7 +31,7 @@ export function fileStream(file: FileHandle, size: number, signal: AbortSignal):
     return there;
   };
   const peek = async (at: number, bytes: number): Promise<Buffer> => {
-    signal.throwIfAborted();
+    assertNotAborted('read the archive', signal);
     const there = Math.min(bytes, Math.max(0, size - at));
     if (there === 0) return Buffer.alloc(0);
     const { bytesRead, buffer } = await file.read(Buffer.alloc(there), 0, null, at);

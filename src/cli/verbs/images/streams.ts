@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { assertNotAborted } from '../../../errors/aborted.js';
 import { CheckpointError } from '../../../errors/checkpoint-error.js';
 import type { Terminal } from '../../terminal.js';
 
@@ -32,10 +33,10 @@ async function* checked(
   const abort = (): void => void stream.destroy(new Error('aborted'));
   signal.addEventListener('abort', abort, { once: true });
   try {
-    signal.throwIfAborted();
+    assertNotAborted(`read "${path}"`, signal);
     yield* stream;
   } catch (cause) {
-    if (signal.aborted) throw new CheckpointError('ABORTED', `Cannot read "${path}": aborted`, {}, { cause });
+    assertNotAborted(`read "${path}"`, signal);
     throw io(`Cannot read "${path}"`, path, cause);
   } finally {
     signal.removeEventListener('abort', abort);
