@@ -68,8 +68,8 @@ uint64_t wrong_pages(const std::byte* at, uint64_t first, uint64_t pages) {
 void fill_while_it_moves(Tests& tests) {
   Rig rig(std::move(*open_region(kEvents)));
   const size_t bytes = kMoved * kPageSize;
-  void* reserved = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  Mover mover{rig.memory + bytes, static_cast<std::byte*>(reserved)};
+  std::byte* const reserved = map_far(bytes, PROT_NONE);
+  Mover mover{rig.memory + bytes, reserved};
   OneByOne up{rig, rig.spaces->find(1), 389};
   OneByOne down{rig, up.space, kMoved - 389};
   {
@@ -111,7 +111,7 @@ enum class Leave : uint8_t { move, unmap };
 void follow(Tests& tests, Leave leave) {
   Rig rig(std::move(*open_region(kEvents)));
   const size_t bytes = kFollowed * kPageSize;
-  void* reserved = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::byte* const reserved = map_far(bytes, PROT_NONE);
   std::byte* const second = rig.memory + kMoved * kPageSize;
   Follower follower{second, rig.memory};
   {
@@ -124,7 +124,7 @@ void follow(Tests& tests, Leave leave) {
       tests.expect(::munmap(rig.memory, bytes) == 0);
     follows.join();
     tests.expect(follower.moved && wrong_pages(rig.memory, kMoved, kFollowed) == 0);
-    if (leave == Leave::move) tests.expect(wrong_pages(static_cast<std::byte*>(reserved), 0, kFollowed) == 0);
+    if (leave == Leave::move) tests.expect(wrong_pages(reserved, 0, kFollowed) == 0);
     rig.verdict.filled();
   }
   tests.expect(rig.board.dropped_pages == (leave == Leave::unmap ? kFollowed : 0));

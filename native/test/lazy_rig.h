@@ -58,6 +58,19 @@ struct Region {
   uint64_t base() const { return reinterpret_cast<uintptr_t>(memory); }
 };
 
+// Far below everything else, where the kernel looks last for room: the hole that a move leaves must not become somebody's malloc(), which the
+// next move would replace.
+inline std::byte* map_far(size_t bytes, int protection) {
+  constexpr uint64_t kFar = uint64_t{64} << 30;
+  constexpr uint64_t kApart = uint64_t{1} << 30;
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  void* near = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  (void)::munmap(near, bytes);
+  auto* wanted = static_cast<std::byte*>(near) - kFar;
+  while (::mmap(wanted, bytes, protection, kFlags, -1, 0) != wanted) wanted -= kApart;
+  return wanted;
+}
+
 // Nothing where the kernel or the user may not.
 inline std::optional<Region> open_region(uint64_t features = 0) {
   UniqueFd uffd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
@@ -66,12 +79,12 @@ inline std::optional<Region> open_region(uint64_t features = 0) {
   api.api = UFFD_API;
   api.features = features;
   if (::ioctl(uffd.get(), UFFDIO_API, &api) == -1) return std::nullopt;
-  void* memory = ::mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::byte* const memory = map_far(kPages * kPageSize, PROT_READ | PROT_WRITE);
   uffdio_register range{};
   range.range = {reinterpret_cast<uintptr_t>(memory), kPages * kPageSize};
   range.mode = UFFDIO_REGISTER_MODE_MISSING;
   if (::ioctl(uffd.get(), UFFDIO_REGISTER, &range) == -1) return std::nullopt;
-  return Region{static_cast<std::byte*>(memory), std::move(uffd)};
+  return Region{memory, std::move(uffd)};
 }
 
 struct Rig {
