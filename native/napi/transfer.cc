@@ -7,6 +7,7 @@
 #include "napi/failure_view.h"
 #include "napi/fd.h"
 #include "napi/job.h"
+#include "napi/transfer_args.h"
 #include "transfer/intake.h"
 #include "transfer/sender.h"
 
@@ -17,9 +18,11 @@ using transfer::Counters;
 
 Napi::Value to_view(Napi::Env env, const Counters& counters) {
   const std::pair<const char*, const std::atomic<uint64_t>*> fields[] = {
-      {"pagesIn", &counters.pages_in},     {"zeroPages", &counters.zero_pages}, {"samePages", &counters.same_pages},
-      {"sentPages", &counters.sent_pages}, {"bodyBytes", &counters.body_bytes}, {"wireBytes", &counters.wire_bytes},
-      {"cpuNs", &counters.cpu_ns},         {"stallNs", &counters.stall_ns},
+      {"pagesIn", &counters.pages_in},         {"zeroPages", &counters.zero_pages},
+      {"samePages", &counters.same_pages},     {"sentPages", &counters.sent_pages},
+      {"packedPages", &counters.packed_pages}, {"bodyBytes", &counters.body_bytes},
+      {"wireBytes", &counters.wire_bytes},     {"cpuNs", &counters.cpu_ns},
+      {"stallNs", &counters.stall_ns},
   };
   Napi::Object view = Napi::Object::New(env);
   // A double is exact up to 2^53.
@@ -94,42 +97,6 @@ class ServeJob final : public Job {
   std::optional<page::Failure> failure_;
 };
 
-// { streams: Fd[] } as duplicates; JavaScript closes its own.
-std::optional<std::vector<UniqueFd>> to_sockets(const Napi::Value& value) {
-  std::vector<UniqueFd> sockets;
-  if (!value.IsArray()) return sockets;
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    auto socket = Fd::duplicate(array.Get(i));
-    if (!socket) return std::nullopt;
-    sockets.push_back(std::move(*socket));
-  }
-  return sockets;
-}
-
-// { keys?: Uint8Array[] }
-std::optional<std::vector<transfer::StreamKey>> to_keys(const Napi::Value& value) {
-  std::vector<transfer::StreamKey> keys;
-  if (!value.IsArray()) return keys;
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto bytes = to_bytes(array.Get(i), "keys: 32 bytes each");
-    if (!bytes) return std::nullopt;
-    if (bytes->size() != crypto::kKeyBytes) {
-      (void)throw_misuse(value.Env(), "keys: 32 bytes each");
-      return std::nullopt;
-    }
-    std::copy(bytes->begin(), bytes->end(), keys.emplace_back().begin());
-  }
-  return keys;
-}
-
-// An optional Fd as a duplicate: nothing and an exception when it is spent.
-std::optional<UniqueFd> to_optional_fd(const Napi::Value& value) {
-  if (value.IsUndefined() || value.IsNull()) return UniqueFd();
-  return Fd::duplicate(value);
-}
-
 template <typename End>
 bool is_closed(Napi::Env env, const SharedEnd<End>& shared) {
   if (shared) return false;
@@ -148,7 +115,7 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
   explicit PageSender(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageSender>(info) { open(info); }
 
  private:
-  // new PageSender({ streams: Fd[], keys?: Uint8Array[], digests: boolean })
+  // new PageSender({ streams: Fd[], keys?: Uint8Array[], digests: boolean, packing?: { codec, level, always } })
   void open(const Napi::CallbackInfo& info) {
     auto sockets = to_sockets(property(info[0], "streams"));
     if (!sockets) return;
@@ -156,7 +123,9 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
     if (!keys) return;
     const auto digests = to_boolean(property(info[0], "digests"), "digests: a boolean");
     if (!digests) return;
-    auto sender = transfer::Sender::open({std::move(*sockets), std::move(*keys), *digests}, counters_);
+    const auto packing = to_packing(property(info[0], "packing"));
+    if (!packing) return;
+    auto sender = transfer::Sender::open({std::move(*sockets), std::move(*keys), *digests, *packing}, counters_);
     if (!sender.ok()) {
       (void)throw_failure(info.Env(), sender.error());
       return;
@@ -213,9 +182,10 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
 class PageIntake : public Napi::ObjectWrap<PageIntake> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "PageIntake",
-                       {InstanceMethod<&PageIntake::receive>("receive"), InstanceMethod<&PageIntake::close>("close"),
-                        InstanceMethod<&PageIntake::counters>("counters")});
+    return DefineClass(
+        env, "PageIntake",
+        {StaticMethod<&PageIntake::codecs>("codecs"), InstanceMethod<&PageIntake::receive>("receive"),
+         InstanceMethod<&PageIntake::close>("close"), InstanceMethod<&PageIntake::counters>("counters")});
   }
   explicit PageIntake(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageIntake>(info) { open(info); }
 
@@ -234,6 +204,16 @@ class PageIntake : public Napi::ObjectWrap<PageIntake> {
       return;
     }
     shared_ = std::make_shared<Shared<transfer::Intake>>(counters_, std::move(intake).value());
+  }
+
+  // codecs(): those that frames may be compressed with
+  static Napi::Value codecs(const Napi::CallbackInfo& info) {
+    Napi::Array names = Napi::Array::New(info.Env());
+    uint32_t count = 0;
+    for (const auto& [name, codec] : kPackings) {
+      if (compress::open_decompressor(codec).ok()) names.Set(count++, name);
+    }
+    return names;
   }
 
   // receive(directory: Fd, parent?: Fd)

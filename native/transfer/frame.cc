@@ -27,6 +27,10 @@ bool is_plausible(const FrameHead& head) noexcept {
     case FrameKind::pages:
       return named && head.pages > 0 && head.pages <= kMaxFramePages && head.first < kMaxFirst &&
              head.bytes == head.pages * page::kPageSize;
+    case FrameKind::lz4:
+    case FrameKind::zstd:
+      return named && head.pages > 0 && head.pages <= kMaxFramePages && head.first < kMaxFirst && head.bytes > 0 &&
+             head.bytes < head.pages * page::kPageSize;
     case FrameKind::zero:
       return named && head.pages > 0 && head.pages <= kMaxFramePages && head.first < kMaxFirst && head.bytes == 0;
     case FrameKind::map:

@@ -14,9 +14,11 @@
 namespace frazil::transfer {
 
 enum class FrameKind : uint32_t {
-  pages = 1,    // the pages as they are
-  zero = 2,     // pages that are all zero; no body
-  map = 3,      // entries of the image's pagemap: struct MapEntry, in ascending order over the frames of one stream
+  pages = 1,  // the pages as they are
+  zero = 2,   // pages that are all zero; no body
+  map = 3,    // entries of the image's pagemap: struct MapEntry, in ascending order over the frames of one stream
+  lz4 = 5,    // the pages, compressed: smaller than they are
+  zstd = 6,
   barrier = 4,  // nothing more comes for this level on this stream
 };
 

@@ -112,19 +112,26 @@ void Intake::Reader::operator()() noexcept {
 }
 
 Result<void> Intake::read_stream(IncomingStream& stream, const Cancel& cancel) noexcept {
+  Unpacker unpacker;
   for (;;) {
     std::span<const std::byte> body;
     const auto head = stream.receive(&body, cancel);
     if (!head.ok()) return head.error();
     if (head.value().level != level_) return SysError{EPROTO, "recv"};
     if (head.value().kind == static_cast<uint32_t>(FrameKind::barrier)) return {};
-    if (auto taken = take(head.value(), body); !taken.ok()) return taken;
+    if (auto taken = take(head.value(), body, unpacker); !taken.ok()) return taken;
   }
 }
 
-Result<void> Intake::take(const FrameHead& head, std::span<const std::byte> body) noexcept {
-  if (head.kind == static_cast<uint32_t>(FrameKind::map)) return take_map(head, body);
-  return take_pages(head, body);
+Result<void> Intake::take(const FrameHead& head, std::span<const std::byte> body, Unpacker& unpacker) noexcept {
+  const auto kind = static_cast<FrameKind>(head.kind);
+  if (kind == FrameKind::map) return take_map(head, body);
+  counters_->add(&Counters::body_bytes, body.size());
+  if (kind != FrameKind::lz4 && kind != FrameKind::zstd) return take_pages(head, body);
+  const auto pages = unpacker.unpack(kind, body, head.pages);
+  if (!pages.ok()) return pages.error();
+  counters_->add(&Counters::packed_pages, head.pages);
+  return take_pages(head, pages.value());
 }
 
 Result<void> Intake::take_pages(const FrameHead& head, std::span<const std::byte> body) noexcept {
@@ -143,7 +150,6 @@ Result<void> Intake::take_pages(const FrameHead& head, std::span<const std::byte
   const bool zero = head.kind == static_cast<uint32_t>(FrameKind::zero);
   counters_->add(&Counters::pages_in, head.pages);
   counters_->add(zero ? &Counters::zero_pages : &Counters::sent_pages, head.pages);
-  counters_->add(&Counters::body_bytes, body.size());
   if (zero) return {};
   return pwrite_full(pages->get(), body.data(), body.size(), head.first * kPageSize);
 }

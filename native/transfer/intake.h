@@ -12,6 +12,7 @@
 #include "core/thread.h"
 #include "page/parent_chain.h"
 #include "transfer/counters.h"
+#include "transfer/packing.h"
 #include "transfer/stream.h"
 
 namespace frazil::transfer {
@@ -54,7 +55,7 @@ class Intake {
 
   Result<void> read_all(const Cancel& cancel) noexcept;
   Result<void> read_stream(IncomingStream& stream, const Cancel& cancel) noexcept;
-  Result<void> take(const FrameHead& head, std::span<const std::byte> body) noexcept;
+  Result<void> take(const FrameHead& head, std::span<const std::byte> body, Unpacker& unpacker) noexcept;
   Result<void> take_pages(const FrameHead& head, std::span<const std::byte> body) noexcept;
   Result<void> take_map(const FrameHead& head, std::span<const std::byte> body) noexcept;
   Result<Image*> image_for(uint64_t key) noexcept;                      // mutex held

@@ -137,14 +137,26 @@ Result<void> Level::emit(Worker& worker, const Stretch& stretch, const Sorted& s
       continue;
     }
     first += pages;
-    const bool zero = *from == Fate::zero;
-    head.kind = static_cast<uint32_t>(zero ? FrameKind::zero : FrameKind::pages);
-    head.bytes = zero ? 0 : static_cast<uint32_t>(bytes.size());
-    counters_.add(zero ? &Counters::zero_pages : &Counters::sent_pages, pages);
-    counters_.add(&Counters::body_bytes, head.bytes);
-    if (auto sent = send(worker, head, zero ? std::span<std::byte>() : bytes); !sent.ok()) return sent;
+    if (*from == Fate::zero) {
+      head.kind = static_cast<uint32_t>(FrameKind::zero);
+      counters_.add(&Counters::zero_pages, pages);
+      if (auto sent = send(worker, head, {}); !sent.ok()) return sent;
+    } else if (auto sent = send_pages(worker, head, bytes); !sent.ok()) {
+      return sent;
+    }
   }
   return {};
+}
+
+Result<void> Level::send_pages(Worker& worker, FrameHead head, std::span<std::byte> pages) noexcept {
+  const std::span<std::byte> packed = worker.packer ? worker.packer->pack(pages) : std::span<std::byte>();
+  const std::span<std::byte> body = packed.empty() ? pages : packed;
+  head.kind = static_cast<uint32_t>(packed.empty() ? FrameKind::pages : worker.packer->kind());
+  head.bytes = static_cast<uint32_t>(body.size());
+  counters_.add(&Counters::sent_pages, head.pages);
+  if (!packed.empty()) counters_.add(&Counters::packed_pages, head.pages);
+  counters_.add(&Counters::body_bytes, head.bytes);
+  return send(worker, head, body);
 }
 
 Result<void> Level::send(Worker& worker, FrameHead head, std::span<std::byte> body) noexcept {
@@ -155,8 +167,9 @@ Result<void> Level::send(Worker& worker, FrameHead head, std::span<std::byte> bo
   auto sent = worker.stream.send(head, body, *cancel_);
   (void)::clock_gettime(CLOCK_MONOTONIC, &to);
   counters_.add(&Counters::wire_bytes, worker.stream.sent() - before);
-  counters_.add(&Counters::stall_ns,
-                static_cast<uint64_t>((to.tv_sec - from.tv_sec) * 1'000'000'000 + to.tv_nsec - from.tv_nsec));
+  const auto ns = static_cast<uint64_t>((to.tv_sec - from.tv_sec) * 1'000'000'000 + to.tv_nsec - from.tv_nsec);
+  counters_.add(&Counters::stall_ns, ns);
+  if (worker.packer) worker.packer->sent(body.size(), ns);
   return sent;
 }
 

@@ -18,6 +18,7 @@
 #include "page/store.h"
 #include "transfer/counters.h"
 #include "transfer/digest_table.h"
+#include "transfer/packing.h"
 #include "transfer/stream.h"
 
 namespace frazil::transfer {
@@ -28,6 +29,7 @@ using DigestTables = std::map<uint64_t, DigestTable>;  // by image_key()
 struct Worker {
   OutgoingStream stream;
   std::optional<PageDigester> digester;
+  std::optional<Packer> packer;
   std::vector<std::byte> buffer = std::vector<std::byte>(kMaxFramePages * page::kPageSize);
 };
 
@@ -87,6 +89,7 @@ class Level final : public page::Store {
   Result<void> sort(Worker& worker, const Outgoing& outgoing, const Stretch& stretch, Sorted* sorted) noexcept;
   Result<uint64_t> commit(Outgoing& outgoing, const Stretch& stretch, const Sorted& sorted) noexcept;
   Result<void> emit(Worker& worker, const Stretch& stretch, const Sorted& sorted, uint64_t first) noexcept;
+  Result<void> send_pages(Worker& worker, FrameHead head, std::span<std::byte> pages) noexcept;
   Result<void> send(Worker& worker, FrameHead head, std::span<std::byte> body) noexcept;
   Result<void> send_map(const Outgoing& outgoing, int directory) noexcept;
 

@@ -15,7 +15,7 @@ Result<StreamKey> random_key() noexcept {
 }  // namespace
 
 Result<std::unique_ptr<Sender>> Sender::open(SenderOptions options, std::shared_ptr<Counters> counters) noexcept {
-  auto& [sockets, keys, digests] = options;
+  auto& [sockets, keys, digests, packing] = options;
   if (sockets.empty() || (!keys.empty() && keys.size() != sockets.size())) return SysError{EINVAL, "connect"};
   const auto digest_key = random_key();
   if (!digest_key.ok()) return digest_key.error();
@@ -23,7 +23,12 @@ Result<std::unique_ptr<Sender>> Sender::open(SenderOptions options, std::shared_
   for (size_t i = 0; i < sockets.size(); ++i) {
     auto stream = OutgoingStream::open(std::move(sockets[i]), keys.empty() ? std::optional<StreamKey>() : keys[i]);
     if (!stream.ok()) return stream.error();
-    Worker& worker = workers.emplace_back(Worker{std::move(stream).value(), std::nullopt});
+    Worker& worker = workers.emplace_back(Worker{std::move(stream).value(), std::nullopt, std::nullopt});
+    if (packing) {
+      auto packer = Packer::open(*packing);
+      if (!packer.ok()) return packer.error();
+      worker.packer = std::move(packer).value();
+    }
     if (!digests) continue;
     auto digester = PageDigester::open(digest_key.value());
     if (!digester.ok()) return digester.error();

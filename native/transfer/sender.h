@@ -16,6 +16,7 @@ struct SenderOptions {
   std::vector<UniqueFd> sockets;
   std::vector<StreamKey> keys;  // one for each socket, or none at all
   bool digests = false;
+  std::optional<Packing> packing;
 };
 
 // A level is begun by serve() or scan() and ended by finish(); these never overlap. After a failure the streams are of no use any

@@ -154,6 +154,8 @@ export interface TransferCounters {
   readonly samePages: number;
   /** Carried, in whatever form. */
   readonly sentPages: number;
+  /** Of these, compressed. */
+  readonly packedPages: number;
   /** What the carried pages took. */
   readonly bodyBytes: number;
   /** All bytes of the page streams. */
@@ -168,7 +170,18 @@ export interface NativePageSenderOptions {
   readonly streams: readonly Fd[];
   readonly keys?: readonly Uint8Array[];
   readonly digests: boolean;
+  readonly packing?: NativePacking;
 }
+
+/** How pages are compressed on their way. */
+export interface NativePacking {
+  readonly codec: PageCodec;
+  readonly level: number;
+  /** Also while the link is faster than the compressor. */
+  readonly always: boolean;
+}
+
+export type PageCodec = 'lz4' | 'zstd';
 
 /** Level after level: serve or scan, then finish; one job at a time, none after close(). */
 export interface NativePageSender {
@@ -179,6 +192,12 @@ export interface NativePageSender {
   finish(directory?: Fd): NativeJob<void, TransferCounters>;
   close(): void;
   counters(): TransferCounters;
+}
+
+export interface NativePageIntakeConstructor {
+  new (options: NativePageIntakeOptions): NativePageIntake;
+  /** Those that frames may be compressed with: their libraries are here. */
+  codecs(): readonly PageCodec[];
 }
 
 export interface NativePageIntakeOptions {

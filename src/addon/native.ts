@@ -38,8 +38,7 @@ import type {
   ArchiveAddition,
   NativeArchiveOptions,
   NativeArchiveWriter,
-  NativePageIntake,
-  NativePageIntakeOptions,
+  NativePageIntakeConstructor,
   NativePageSender,
   NativePageSenderOptions,
   NativePageSink,
@@ -51,7 +50,7 @@ export interface Native {
 
   readonly PageSink: new (options: NativePageSinkOptions) => NativePageSink;
   readonly PageSender: new (options: NativePageSenderOptions) => NativePageSender;
-  readonly PageIntake: new (options: NativePageIntakeOptions) => NativePageIntake;
+  readonly PageIntake: NativePageIntakeConstructor;
   /** ELIBACC without the library of its compression. */
   readonly ArchiveWriter: new (
     options: NativeArchiveOptions,

@@ -5,13 +5,16 @@ import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
 import type { Fd } from './native-core.js';
 import type {
+  NativePacking,
   NativePageIntakeOptions,
   NativePageSenderOptions,
+  PageCodec,
   SinkReception,
   TransferCounters,
 } from './native-pages.js';
 
-export type { TransferCounters } from './native-pages.js';
+export type { PageCodec, TransferCounters } from './native-pages.js';
+export type PagePacking = NativePacking;
 export type PageSenderOptions = NativePageSenderOptions;
 export type PageIntakeOptions = NativePageIntakeOptions;
 
@@ -47,6 +50,11 @@ export function openPageSender(options: PageSenderOptions): PageSender {
     counters: () => sender.counters(),
     [Symbol.dispose]: () => sender.close(),
   };
+}
+
+/** What can be unpacked here. */
+export function pageCodecs(): readonly PageCodec[] {
+  return attempt('look for compression libraries', () => native().PageIntake.codecs());
 }
 
 /** The destination's end: one level after the other. */

@@ -95,6 +95,13 @@ export interface ErrorDetails {
   readonly REWRITE_REFUSED: { readonly imagesDir: string; readonly path: string };
   readonly IO: { readonly syscall?: string; readonly errno?: string; readonly path?: string };
   readonly ABORTED: { readonly pid?: number; readonly imagesDir?: string };
+  /** A live migration whose policy has given up. */
+  readonly NOT_CONVERGING: {
+    readonly pid: number;
+    readonly why: 'max-iterations' | 'max-total' | 'max-bytes' | 'diverging';
+    readonly iterations: number;
+    readonly predictedDowntimeMs: number;
+  };
   readonly TIMEOUT: { readonly timeoutMs: number; readonly waitingFor?: string };
 }
 
@@ -128,6 +135,7 @@ export const ERROR_CODES = Object.keys({
   REWRITE_REFUSED: 0,
   IO: 0,
   ABORTED: 0,
+  NOT_CONVERGING: 0,
   TIMEOUT: 0,
 } satisfies Record<ErrorCode, 0>) as readonly ErrorCode[];
 

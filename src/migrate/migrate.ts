@@ -12,7 +12,7 @@ import { sourceSecurity } from './wire/security.js';
  * Moves the tree below `pid` to the receiver at `to`. Resolves when it runs there and is gone here.
  *
  * Rejects with DUMP_REFUSED, RESTORE_REFUSED (the destination's CRIU), NO_SUCH_PROCESS, CRIU_MISSING, CRIU_DIED, IO, PROTOCOL, ABORTED,
- * or TIMEOUT when it does not converge; throws TypeError or RangeError for misuse before anything happens. Whenever it rejects the
+ * FEATURE_MISSING, or NOT_CONVERGING when it does not converge; throws TypeError or RangeError for misuse before anything happens. Whenever it rejects the
  * tree runs on here, and no task of a copy is left there.
  *
  * An abort rolls back until the destination has been told to let its copy run. From then on only it knows where the tree lives, and

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pageCodecs } from '../addon/page-streams.js';
 import type { Tree } from '../criu/tree.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type LockedFolder, openLockedFolder } from '../images/locked-folder.js';
@@ -159,7 +160,7 @@ class Receiving implements Receiver {
     const { id } = hello;
     const session = randomBytes(16).toString('hex');
     const joined = listener.streams(session, hello.streams, this.#ending.signal);
-    await channel.send({ type: 'welcome', session });
+    await channel.send({ type: 'welcome', session, codecs: pageCodecs() });
     const guardian = this.#guard(listener);
     const streams = await joined;
     const keys = streams.map((_, i) => keyOf(i)).filter((key) => key !== undefined);

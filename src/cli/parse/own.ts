@@ -293,6 +293,11 @@ export const OWN_COMMANDS = {
     ...SECURITY,
     own('dry-run', { text: 'Iterate and predict the downtime; the tree stays' }),
     number('streams', 'Page streams, 1 to 16; default 2'),
+    own('compress', {
+      text: 'Pages on their way: auto (default), none, lz4 or zstd',
+      argument: 'required',
+      value: 'HOW',
+    }),
     number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
     number('max-iterations', 'At most so many before the final dump, 0 for none; default 30'),
     number('max-total', 'Give up after so many milliseconds'),

@@ -62,6 +62,7 @@ function wanted(settings: Settings): { readonly pid: number; readonly options: M
       ...networkOf(settings),
       ...(settings.has('dry-run') ? { dryRun: true } : {}),
       ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
+      ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
       ...numberOf(settings, 'streams', 'streams'),
       ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
       ...numberOf(settings, 'max-iterations', 'maxIterations'),
@@ -90,6 +91,11 @@ function dumped(settings: Settings): { readonly pid: number; readonly dump: NonN
 function diverging(text: string | undefined): 'give-up' | 'stop' {
   if (text === 'give-up' || text === 'stop') return text;
   throw new UsageError(`--when-diverging: give-up or stop expected, not "${text}"`, 'migrate');
+}
+
+function packing(text: string | undefined): NonNullable<MigrateOptions['compress']> {
+  if (text === 'auto' || text === 'none' || text === 'lz4' || text === 'zstd') return text;
+  throw new UsageError(`--compress: auto, none, lz4 or zstd expected, not "${text}"`, 'migrate');
 }
 
 function numberOf<K extends string>(settings: Settings, flag: string, name: K): Partial<Record<K, number>> {

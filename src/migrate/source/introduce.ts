@@ -21,8 +21,8 @@ export interface Introduction {
   readonly pids: readonly number[];
 }
 
-/** The session that page streams are for. */
-export async function introduce({ plan, id, criu, link, bytes, pids }: Introduction): Promise<string> {
+/** The session that page streams are for, and what pages may be compressed with. */
+export async function introduce({ plan, id, criu, link, bytes, pids }: Introduction): Promise<Welcome> {
   await link.channel.send({
     type: 'hello',
     version: PROTOCOL_VERSION,
@@ -36,8 +36,7 @@ export async function introduce({ plan, id, criu, link, bytes, pids }: Introduct
     machine: arch(),
     criu: criu.path,
   });
-  const { session } = await expectMessage(link.channel, 'welcome');
-  return session;
+  return expectMessage(link.channel, 'welcome');
 }
 
 // A tree in a pid namespace of its own brings it along: its pids are free there.
@@ -46,6 +45,7 @@ async function sharesOurPids(pid: number): Promise<boolean> {
   return ours !== '' && ours === theirs;
 }
 
+type Welcome = Extract<Heard, { type: 'welcome' }>;
 type Heard = NonNullable<Awaited<ReturnType<SourceChannel['receive']>>>['message'];
 
 /** Rejects with PROTOCOL, or with what the destination has refused for. */

@@ -57,6 +57,8 @@ export function count(
     changedBytes,
     zeroPages: end.zeroPages - start.zeroPages,
     samePages: end.samePages - start.samePages,
+    packedBytes: (end.packedPages - start.packedPages) * PAGE_BYTES,
+    bodyBytes: end.bodyBytes - start.bodyBytes,
     wireBytes,
     ms,
     // All of it changed since the one before read it.

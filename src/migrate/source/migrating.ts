@@ -14,6 +14,7 @@ import { expectMessage, introduce } from './introduce.js';
 import { type Iterated, iterate } from './iterate.js';
 import { DEFAULTS, iterationsOf, type MigrationPlan, type Opened, streamsOf } from './opened.js';
 import type { MigrateProgress, MigrateReport } from './options.js';
+import { packingOf } from './packing.js';
 import { reportOf } from './report.js';
 
 export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgress>): Promise<MigrateReport> {
@@ -29,7 +30,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
   const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
   try {
-    const session = await introduce({ plan, id, criu, link, bytes: expected.bytes, pids: expected.pids });
+    const { session, codecs } = await introduce({ plan, id, criu, link, bytes: expected.bytes, pids: expected.pids });
     // Side by side: they are accepted when all are there.
     const opening = Array.from({ length: streamsOf(options) }, (_, i) =>
       connectPages({ to, security, signal: work.signal }, session, i),
@@ -42,6 +43,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     using sender = openPageSender({
       streams,
       digests: iterationsOf(options) > 0,
+      ...packingOf(options, codecs),
       ...(keys.length === 0 ? {} : { keys }),
     });
     return await move({ plan, work, criu, id, begun, link, sender });
@@ -93,9 +95,14 @@ async function runIterations({ plan, work, begun, link, sender }: Opened): Promi
   });
 }
 
-function gaveUp({ pid }: MigrationPlan, { verdict, iterations }: Iterated): CheckpointError<'TIMEOUT'> {
-  const why = verdict.kind === 'give-up' ? verdict.why : 'stop';
-  const predicted = Math.round(verdict.predictedDowntimeMs);
-  const message = `Cannot migrate process ${pid}: it does not converge (${why} after ${iterations.length} iterations; predicted downtime ${predicted} ms). The tree runs on here. Allow more downtime, or pass whenDiverging: 'stop'`;
-  return new CheckpointError('TIMEOUT', message, { timeoutMs: predicted, waitingFor: 'convergence' });
+function gaveUp({ pid }: MigrationPlan, { verdict, iterations }: Iterated): CheckpointError<'NOT_CONVERGING'> {
+  const why = verdict.kind === 'give-up' ? verdict.why : 'diverging';
+  const { predictedDowntimeMs } = verdict;
+  const message = `Cannot migrate process ${pid}: it does not converge (${why} after ${iterations.length} iterations; predicted downtime ${Math.round(predictedDowntimeMs)} ms). The tree runs on here. Allow more downtime, or pass whenDiverging: 'stop'`;
+  return new CheckpointError('NOT_CONVERGING', message, {
+    pid,
+    why,
+    iterations: iterations.length,
+    predictedDowntimeMs,
+  });
 }

@@ -1,5 +1,6 @@
 // What migrate() takes, and what it tells.
 
+import type { PageCodec } from '../../addon/page-streams.js';
 import type { DumpOptions } from '../../options/types.js';
 import type { NetworkSwitch } from '../network/switch.js';
 import type { CertificateFiles } from '../wire/security.js';
@@ -18,6 +19,11 @@ export interface MigrateOptions {
   readonly plaintext?: boolean;
   /** Page streams, 1 to 16. Default: 2. */
   readonly streams?: number;
+  /**
+   * Compression of pages on their way. Default `auto`: with the fastest that both sides have, frame by frame, whenever the link is slower
+   * than the compressor, as both are measured; `lz4` and `zstd` try every frame.
+   */
+  readonly compress?: 'auto' | 'none' | PageCodec;
   /** The downtime to aim at: iterations end when it is predicted. Default: 250. */
   readonly maxDowntimeMs?: number;
   /** At most so many before the final dump; 0: none at all. Default: 30. */
@@ -57,6 +63,11 @@ export interface IterationReport {
   readonly changedBytes: number;
   readonly zeroPages: number;
   readonly samePages: number;
+  /** Of pages that travelled compressed, before it. */
+  readonly packedBytes: number;
+  /** What all pages that travelled took. */
+  readonly bodyBytes: number;
+  /** With heads, seals and maps. */
   readonly wireBytes: number;
   readonly ms: number;
   /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */

@@ -1,8 +1,11 @@
 // What the two ends of a migration say to each other on the control stream. Each message is one JSON object, some with bytes behind it
 // (channel.ts has the framing). The peer is not trusted: every field is checked here, once, and nothing else of an object is kept.
 
+import type { PageCodec } from '../../addon/page-streams.js';
 import { CheckpointError, ERROR_CODES, type ErrorCode } from '../../errors/checkpoint-error.js';
 
+/** In the order of preference. */
+export const PAGE_CODECS: readonly PageCodec[] = ['lz4', 'zstd'];
 /** Both ends speak this version or none. */
 export const PROTOCOL_VERSION = 2;
 export const MAX_STREAMS = 16;
@@ -44,7 +47,8 @@ export type ToDestination =
   | { readonly type: 'done' };
 
 export type ToSource =
-  | { readonly type: 'welcome'; readonly session: string }
+  /** `codecs`: what pages may be compressed with. */
+  | { readonly type: 'welcome'; readonly session: string; readonly codecs: readonly PageCodec[] }
   | { readonly type: 'streams' }
   /** With the rate at which memory is filled there. */
   | { readonly type: 'level-done'; readonly number: number; readonly fillBytesPerSecond: number }
@@ -99,7 +103,7 @@ export function parseToSource(value: unknown): ToSource {
   const f = fieldsOf(value);
   switch (f['type']) {
     case 'welcome':
-      return { type: 'welcome', session: hex(f, 'session') };
+      return { type: 'welcome', session: hex(f, 'session'), codecs: codecsOf(f['codecs']) };
     case 'level-done':
       return {
         type: 'level-done',
@@ -132,6 +136,12 @@ function needsOf(f: Fields): RestoreNeeds {
     extUnixSk: f['extUnixSk'] === true,
     shellJob: f['shellJob'] === true,
   };
+}
+
+// One that is not known is of no use, and no fault.
+function codecsOf(value: unknown): readonly PageCodec[] {
+  const named: readonly unknown[] = Array.isArray(value) ? value : [];
+  return PAGE_CODECS.filter((codec) => named.includes(codec));
 }
 
 function fieldsOf(value: unknown): Fields {

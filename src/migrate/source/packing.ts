@@ -1,0 +1,26 @@
+// Whether pages are compressed on their way, and how.
+
+import type { PageCodec, PagePacking } from '../../addon/page-streams.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { MigrateOptions } from './options.js';
+
+// lz4 keeps up with most links on one core; zstd is for those that it does not fill.
+const LEVELS: Readonly<Record<PageCodec, number>> = { lz4: 1, zstd: 1 };
+
+/** `there`: what the destination can unpack. Throws FEATURE_MISSING when it cannot what is wanted. */
+export function packingOf(
+  { compress = 'auto' }: MigrateOptions,
+  there: readonly PageCodec[],
+): { readonly packing?: PagePacking } {
+  if (compress === 'none') return {};
+  const codec = compress === 'auto' ? there[0] : compress;
+  if (compress === 'auto')
+    return codec === undefined ? {} : { packing: { codec, level: LEVELS[codec], always: false } };
+  if (!there.includes(compress))
+    throw new CheckpointError(
+      'FEATURE_MISSING',
+      `Cannot migrate with ${compress}: the destination has no library for it. Install it there, or pass compress: 'auto'`,
+      { feature: compress, option: 'compress' },
+    );
+  return { packing: { codec: compress, level: LEVELS[compress], always: true } };
+}
