@@ -151,7 +151,7 @@ class Receiving implements Receiver {
   async #welcome({ channel, keyOf }: DestinationLink, hello: Hello): Promise<void> {
     const listener = this.#listener as Listener;
     const refusal = this.#refusalOf(hello);
-    const mismatch = refusal ?? (await preflight(hello));
+    const mismatch = refusal ?? (await this.#preflight(hello));
     if (mismatch !== undefined) {
       const code = refusal === undefined ? 'RESTORE_REFUSED' : 'PROTOCOL';
       await channel.send({ type: 'gone', code, message: mismatch });
@@ -192,6 +192,14 @@ class Receiving implements Receiver {
     await reception.ended;
     await guardian.tell({ kind: 'settled', id }).catch(() => {});
     channel.close();
+  }
+
+  async #preflight(hello: Hello): Promise<string | undefined> {
+    try {
+      return await preflight(hello, { criu: this.#options.criu, signal: this.#ending.signal });
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   #arrive(id: string, { tree, failure }: Reception, wireBytes: number): void {

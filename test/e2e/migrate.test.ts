@@ -1,15 +1,18 @@
 // Migrations between this host and a second one, with real CRIU on both sides.
 
 import { execFileSync } from 'node:child_process';
-import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, cp, readFile, readlink } from 'node:fs/promises';
+import { arch } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { cpuinfoDump } from '../../src/criu/ask.js';
+import { preflight } from '../../src/migrate/destination/preflight.js';
 import { migrate } from '../../src/migrate/migrate.js';
 import { receive } from '../../src/migrate/receive.js';
 import type { MigrateOptions } from '../../src/migrate/source/options.js';
 import { ask } from '../helpers/ask.js';
-import { CRIU_42 } from '../helpers/criu-cli.js';
+import { CRIU_41, CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
 import { startHost } from '../helpers/second-host.js';
@@ -207,4 +210,61 @@ testWith([CRIU_42.here], 'pages that do not compress, or need not be, travel as 
   const [first] = report.iterations;
   expect(first?.packedBytes).toBeLessThan((first?.changedBytes ?? 0) / 4);
   expect(await target.ask('digest')).toEqual(before);
+});
+
+testWith([CRIU_42.here], 'a host with another program at the same path says so before anything is sent', async () => {
+  await using dir = tempDir();
+  await using elsewhere = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('memory', [control, '8', '2', '10'], { control });
+  const program = await readlink(`/proc/${target.pid}/exe`);
+  const other = elsewhere.folder('programs');
+  await cp(dirname(program), other, { recursive: true });
+  await appendFile(join(other, basename(program)), 'newer');
+  await using host = await startHost({ at: join(dir.path, 'host'), binds: [[dirname(program), other]] });
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path });
+  await expect(run.done).rejects.toMatchObject({
+    code: 'RESTORE_REFUSED',
+    message: expect.stringMatching(new RegExp(`"${program}" has \\d+ bytes here, and \\d+ where the tree runs`)),
+  });
+  expect(await target.ask('threads')).toEqual({ threads: 2, alive: 2 });
+});
+
+testWith([CRIU_42.here, CRIU_41.here], 'a host with an older CRIU says so before anything is sent', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('memory', [control, '8', '2', '10'], { control });
+  await using host = await startHost({ at: join(dir.path, 'host'), criu: CRIU_41.path });
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path });
+  const message = expect.stringMatching(/CRIU is 4\.1[.\d]* here, older than the 4\.2/);
+  await expect(run.done).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message });
+  expect(await target.ask('threads')).toEqual({ threads: 2, alive: 2 });
+});
+
+testWith([CRIU_42.here], 'processors are compared by CRIU', async () => {
+  await using dir = tempDir();
+  await cpuinfoDump({ imagesDir: dir.path, criu: CRIU_42.path });
+  const ours = await readFile(join(dir.path, 'cpuinfo.img'));
+  const asked = (cpuinfo: Buffer): Promise<string | undefined> =>
+    preflight(
+      {
+        type: 'hello',
+        version: 2,
+        id: '0'.repeat(32),
+        pid: 1,
+        tasks: [],
+        bytes: 0,
+        maxBytes: 0,
+        streams: 1,
+        kernel: '',
+        machine: arch(),
+        facts: { criu: '4.0', cpuinfo: cpuinfo.toString('base64'), files: [] },
+      },
+      { criu: CRIU_42.path, signal: new AbortController().signal },
+    );
+  expect(await asked(ours)).toBeUndefined();
+  // The first features of the processor: all of them, and more than any has.
+  const more = Buffer.from(ours);
+  more.fill(0x7f, more.length - 16);
+  expect(await asked(more)).toContain('the processor here is not like the one of the source');
 });

@@ -1,21 +1,34 @@
 // What can be known before the first page: whether this host could take the tree at all.
 
-import { access } from 'node:fs/promises';
-import { arch } from 'node:os';
+import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { arch, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cpuinfoCheck, version } from '../../criu/ask.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { availableMemory } from '../../pages/estimate.js';
 import { mapFew } from '../../pages/few.js';
 import { mebibytes } from '../../pages/store.js';
-import type { ToDestination } from '../wire/messages.js';
+import type { MappedFile, ToDestination } from '../wire/messages.js';
 
-/** What is wrong, as a clause; nothing when the tree may come. */
-export async function preflight(hello: Extract<ToDestination, { type: 'hello' }>): Promise<string | undefined> {
-  const { machine, bytes, tasks } = hello;
+type Hello = Extract<ToDestination, { type: 'hello' }>;
+
+export interface PreflightOptions {
+  readonly criu: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What is wrong, as a clause; nothing when the tree may come. Rejects with CRIU_MISSING, CRIU_DIED or ABORTED. */
+export async function preflight(hello: Hello, options: PreflightOptions): Promise<string | undefined> {
+  const { machine, bytes, tasks, facts } = hello;
   if (machine !== arch()) return `the tree is of a ${machine} machine, this one is ${arch()}`;
   const free = await availableMemory();
   // Its images lie in memory, and the tree itself beside them.
   if (bytes * COPIES > free) return `${mebibytes(free)} of memory are free, ${mebibytes(bytes * COPIES)} are needed`;
   const taken = (await mapFew(tasks, isTaken)).flatMap((pid) => (pid === undefined ? [] : [pid]));
-  return taken.length === 0 ? undefined : `pid ${taken.join(', ')} is in use here`;
+  if (taken.length > 0) return `pid ${taken.join(', ')} is in use here`;
+  const wrong = (await mapFew(facts.files, differs)).find((clause) => clause !== undefined);
+  if (wrong !== undefined) return wrong;
+  return (await compareCriu(facts.criu, options)) ?? compareProcessor(facts.cpuinfo, options);
 }
 
 const COPIES = 2;
@@ -25,4 +38,38 @@ async function isTaken(pid: number): Promise<number | undefined> {
     () => pid,
     () => undefined,
   );
+}
+
+// CRIU would say so, too, when the tree stands still.
+async function differs({ path, size }: MappedFile): Promise<string | undefined> {
+  const status = await stat(path).catch(() => undefined);
+  if (status === undefined) return `the tree has "${path}" mapped, which is not here`;
+  return status.size === size ? undefined : `"${path}" has ${status.size} bytes here, and ${size} where the tree runs`;
+}
+
+// An older CRIU may take the images of a newer one for something else: 4.1 reads the pagemaps of 4.2 as empty.
+async function compareCriu(theirs: string, { criu, signal }: PreflightOptions): Promise<string | undefined> {
+  const ours = await version({ signal, ...(criu === undefined ? {} : { criu }) });
+  const [major = 0, minor = 0] = theirs.split('.').map(Number);
+  const older = ours.major < major || (ours.major === major && ours.minor < minor);
+  return older ? `CRIU is ${ours.text} here, older than the ${theirs} of the source` : undefined;
+}
+
+async function compareProcessor(
+  cpuinfo: string | undefined,
+  { criu, signal }: PreflightOptions,
+): Promise<string | undefined> {
+  if (cpuinfo === undefined) return undefined;
+  const imagesDir = await mkdtemp(join(tmpdir(), 'frazil-cpuinfo-'));
+  try {
+    await writeFile(join(imagesDir, 'cpuinfo.img'), Buffer.from(cpuinfo, 'base64'), { mode: 0o600 });
+    await cpuinfoCheck({ imagesDir, signal, ...(criu === undefined ? {} : { criu }) });
+    return undefined;
+  } catch (error) {
+    if (!CheckpointError.is(error, 'REQUEST_REFUSED')) throw error;
+    const [cause] = error.detail.causes;
+    return `the processor here is not like the one of the source: ${cause?.reason ?? error.detail.criuMessage ?? 'CRIU refused it'}`;
+  } finally {
+    await rm(imagesDir, { recursive: true, force: true });
+  }
 }

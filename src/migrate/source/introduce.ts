@@ -6,6 +6,7 @@ import type { Located } from '../../criu/locate.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { Link, SourceChannel } from '../wire/connect.js';
 import { PROTOCOL_VERSION } from '../wire/messages.js';
+import { hostFacts } from './host-facts.js';
 import { type MigrationPlan, streamsOf } from './opened.js';
 
 // A tree may grow while it moves, and every page of it may travel in every iteration.
@@ -19,29 +20,31 @@ export interface Introduction {
   readonly link: Link;
   readonly bytes: number;
   readonly pids: readonly number[];
+  readonly signal: AbortSignal;
 }
 
 /** The session that page streams are for, and what pages may be compressed with. */
-export async function introduce({ plan, id, criu, link, bytes, pids }: Introduction): Promise<Welcome> {
+export async function introduce({ plan, id, criu, link, bytes, pids, signal }: Introduction): Promise<Welcome> {
   await link.channel.send({
     type: 'hello',
     version: PROTOCOL_VERSION,
     id,
     pid: plan.pid,
-    tasks: (await sharesOurPids(plan.pid)) ? pids : [],
+    tasks: (await shares('pid', plan.pid)) ? pids : [],
     bytes,
     maxBytes: Math.max(MIN_BYTES, bytes) * MAX_GROWTH,
     streams: streamsOf(plan.options),
     kernel: release(),
     machine: arch(),
-    criu: criu.path,
+    facts: await hostFacts({ criu: criu.path, pids: (await shares('mnt', plan.pid)) ? pids : [], signal }),
   });
   return expectMessage(link.channel, 'welcome');
 }
 
-// A tree in a pid namespace of its own brings it along: its pids are free there.
-async function sharesOurPids(pid: number): Promise<boolean> {
-  const [ours, theirs] = await Promise.all(['self', pid].map((who) => readlink(`/proc/${who}/ns/pid`).catch(() => '')));
+// A tree in a pid namespace of its own brings it along: its pids are free there. So it is with its mounts.
+async function shares(namespace: 'pid' | 'mnt', pid: number): Promise<boolean> {
+  const links = ['self', pid].map((who) => readlink(`/proc/${who}/ns/${namespace}`).catch(() => ''));
+  const [ours, theirs] = await Promise.all(links);
   return ours !== '' && ours === theirs;
 }
 

@@ -30,7 +30,15 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
   const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
   try {
-    const { session, codecs } = await introduce({ plan, id, criu, link, bytes: expected.bytes, pids: expected.pids });
+    const { session, codecs } = await introduce({
+      plan,
+      id,
+      criu,
+      link,
+      bytes: expected.bytes,
+      pids: expected.pids,
+      signal: work.signal,
+    });
     // Side by side: they are accepted when all are there.
     const opening = Array.from({ length: streamsOf(options) }, (_, i) =>
       connectPages({ to, security, signal: work.signal }, session, i),

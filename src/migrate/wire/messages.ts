@@ -18,6 +18,20 @@ export interface RestoreNeeds {
   readonly shellJob: boolean;
 }
 
+/** A file that the tree has mapped, which the destination must have, too. */
+export interface MappedFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+export interface HostFacts {
+  /** Version of CRIU. */
+  readonly criu: string;
+  /** cpuinfo.img in base64; absent where there is nothing to compare. */
+  readonly cpuinfo: string | undefined;
+  readonly files: readonly MappedFile[];
+}
+
 export type ToDestination =
   /**
    * `id` names the migration for good; `maxBytes` bounds all pages that will come, `bytes` is the estimate of the tree. `tasks` are pids that
@@ -34,7 +48,7 @@ export type ToDestination =
       readonly streams: number;
       readonly kernel: string;
       readonly machine: string;
-      readonly criu: string;
+      readonly facts: HostFacts;
     }
   /** With `final` the last one: image files follow, and then `restore`. */
   | { readonly type: 'level'; readonly number: number; readonly final: RestoreNeeds | undefined }
@@ -76,7 +90,7 @@ export function parseToDestination(value: unknown): ToDestination {
         streams: whole(f, 'streams', MAX_STREAMS),
         kernel: text(f, 'kernel'),
         machine: text(f, 'machine'),
-        criu: text(f, 'criu'),
+        facts: factsOf(fieldsOf(f['facts'])),
       };
     case 'level':
       return {
@@ -128,6 +142,24 @@ const PID_MAX = 2 ** 22;
 const MAX_TEXT = 4096;
 const MAX_TASKS = 2 ** 16;
 const ID = /^[0-9a-f]{32}$/;
+
+const MAX_FILES = 2 ** 13;
+const MAX_CPUINFO = 2 ** 16;
+
+function factsOf(f: Fields): HostFacts {
+  const { cpuinfo, files } = f;
+  if (cpuinfo !== undefined && (typeof cpuinfo !== 'string' || cpuinfo.length > MAX_CPUINFO))
+    throw unexpected(cpuinfo, 'cpuinfo: an image in base64');
+  if (!Array.isArray(files) || files.length > MAX_FILES) throw unexpected(files, 'files');
+  return {
+    criu: text(f, 'criu'),
+    cpuinfo,
+    files: files.map((file: unknown) => {
+      const each = fieldsOf(file);
+      return { path: text(each, 'path'), size: whole(each, 'size', Number.MAX_SAFE_INTEGER) };
+    }),
+  };
+}
 
 function needsOf(f: Fields): RestoreNeeds {
   return {
