@@ -17,6 +17,7 @@ import {
   makeContainer,
   RUNC,
   RUNTIMES,
+  removeCgroups,
   type TestRuntime,
 } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
@@ -115,6 +116,7 @@ describe.each(RUNTIMES)('$name', (runtime) => {
       expect(inside).toMatchObject({ status: 0, stdout: 'new\n' });
     } finally {
       await container.call('delete', '--force', second);
+      removeCgroups(second);
     }
   });
 

@@ -199,7 +199,7 @@ const CGROUP_PROPERTIES = ['"cpuset":["cpuset.cpus", "cpuset.mems"]', '"cpu":["c
   .concat('\n');
 
 /** What a restore by CRIU leaves in the hierarchies that the runtime does not know. */
-function removeCgroups(id: string): void {
+export function removeCgroups(id: string): void {
   for (const hierarchy of readdirSync('/sys/fs/cgroup')) removeTree(join('/sys/fs/cgroup', hierarchy, id));
 }
 

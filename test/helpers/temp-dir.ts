@@ -21,7 +21,8 @@ export function tempDir(where: keyof typeof ROOTS = 'disk'): TempDir {
       mkdirSync(join(path, name), { recursive: true });
       return join(path, name);
     },
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    // Again when it fills while it is emptied: a Podman cleans up behind a container for a moment after it has said that it is gone.
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }),
   };
 }
 
