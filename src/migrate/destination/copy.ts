@@ -80,13 +80,15 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
     () => new Promise<never>(() => {}),
     (error: unknown) => Promise.reject(error),
   );
-  failed.catch(() => {});
+  const held = Promise.race([reached.promise, failed]);
+  // A copy that is given up before all images have come is waited for by nobody.
+  held.catch(() => {});
   return {
     begin(inventory) {
       door.fill(inventory);
       whole.resolve();
     },
-    held: Promise.race([reached.promise, failed]),
+    held,
     resume() {
       decision.resolve({ kind: 'proceed' });
       return done;
