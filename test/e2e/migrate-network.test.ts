@@ -2,10 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { addressSwitch } from '../../src/migrate/network/address-switch.js';
-import type { MigrateOptions } from '../../src/migrate/source/options.js';
+import type { MigrateOptions, MigrateReport } from '../../src/migrate/source/options.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { openHttp } from '../helpers/http-connection.js';
 import { BRIDGES, startLan, startNetworkNamespace } from '../helpers/lan.js';
@@ -17,14 +18,14 @@ import { tempDir } from '../helpers/temp-dir.js';
 
 const helper = (name: string): string => fileURLToPath(new URL(`../helpers/${name}`, import.meta.url));
 
-/** Runs the migration in the network namespace of `host`; resolves with how it has ended. */
-async function migrateFrom(host: number, pid: number, options: MigrateOptions): Promise<number | null> {
+/** Runs the migration in the network namespace of `host`; resolves with its report, if it has one. */
+async function migrateFrom(host: number, pid: number, options: MigrateOptions): Promise<MigrateReport | undefined> {
   const program = [process.execPath, '--import', helper('ts-hooks.mjs'), helper('migrate-program.ts')];
   const child = spawn('nsenter', ['-t', String(host), '-n', ...program, JSON.stringify({ pid, options })], {
-    stdio: ['ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const [code] = await once(child, 'exit');
-  return code;
+  const [said] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return said === '' ? undefined : JSON.parse(said);
 }
 
 const NEEDS = [CRIU_42.here, CRIU_42.inet, BRIDGES];
@@ -50,7 +51,7 @@ for (const leaves of [true, false]) {
     expect(await client.answer()).toMatchObject({ requests: 1 });
     const leaving = leaves ? networkSwitch : networkSwitch.replace(/^leave\).*$/m, 'leave) exit 1;;');
     const pids = target.tree();
-    const code = await migrateFrom(here.pid, target.pid, {
+    const report = await migrateFrom(here.pid, target.pid, {
       to: host.address,
       criu: CRIU_42.path,
       dump: { tcpEstablished: true },
@@ -58,7 +59,7 @@ for (const leaves of [true, false]) {
       maxDowntimeMs: 2000,
       networkSwitch: leaving,
     });
-    expect(code === 0).toBe(leaves);
+    expect(report !== undefined).toBe(leaves);
     if (leaves) await waitGone(pids);
     client.send('/after');
     expect(await client.answer()).toMatchObject({ requests: 2, port: client.localPort });
@@ -66,3 +67,26 @@ for (const leaves of [true, false]) {
     expect(target.alive()).toBe(!leaves);
   });
 }
+
+testWith(NEEDS, 'on a slow link pages are compressed without being told', async () => {
+  await using dir = tempDir();
+  await using lan = startLan();
+  await using here = await startNetworkNamespace();
+  lan.attach(here.pid, lan.address(2));
+  lan.slow(here.pid, 200);
+  const portFile = `${dir.path}/port`;
+  const server = [process.execPath, helper('targets/http-server.mjs'), portFile];
+  const started = await startProgram(['nsenter', '-t', String(here.pid), '-n', ...server], () => textOf(portFile));
+  await using target = started.target;
+  await using host = await startHost({ listen: '0.0.0.0:7878', plaintext: true });
+  lan.attach(await host.first(), lan.address(3));
+  const report = await migrateFrom(here.pid, target.pid, {
+    to: `${lan.address(3).split('/')[0]}:7878`,
+    criu: CRIU_42.path,
+    plaintext: true,
+    maxDowntimeMs: 2000,
+  });
+  const [first] = report?.iterations ?? [];
+  expect(first?.packedBytes).toBeGreaterThan((first?.changedBytes ?? 0) / 2);
+  expect(first?.wireBytes).toBeLessThan((first?.changedBytes ?? 0) * 0.7);
+});

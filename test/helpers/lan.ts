@@ -11,6 +11,8 @@ export interface Lan extends AsyncDisposable {
   address(number: number): string;
   /** Gives the namespace of `pid` a device eth0 with an address. */
   attach(pid: number, address: string): void;
+  /** Lets what leaves eth0 of `pid` pass at this rate (tc-tbf(8)). */
+  slow(pid: number, megabitsPerSecond: number): void;
 }
 
 export const BRIDGES = need('network bridges', hasBridges() ? undefined : 'ip link add type bridge fails here');
@@ -38,6 +40,10 @@ export function startLan(): Lan {
       execFileSync('nsenter', [...inside, 'link', 'set', 'lo', 'up']);
       execFileSync('nsenter', [...inside, 'address', 'add', theirs, 'dev', 'eth0']);
       execFileSync('nsenter', [...inside, 'link', 'set', 'eth0', 'up']);
+    },
+    slow: (pid, rate) => {
+      const bucket = ['tbf', 'rate', `${rate}mbit`, 'burst', '128kb', 'latency', '50ms'];
+      execFileSync('nsenter', ['-t', String(pid), '-n', 'tc', 'qdisc', 'add', 'dev', 'eth0', 'root', ...bucket]);
     },
     // The devices go with their namespaces.
     [Symbol.asyncDispose]: async () => ip('link', 'del', bridge),

@@ -3,4 +3,5 @@
 import { migrate } from '../../src/migrate/migrate.js';
 
 const { pid, options } = JSON.parse(process.argv[2] ?? '{}');
-await migrate(pid, options).done;
+const report = await migrate(pid, options).done;
+process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -36,22 +36,25 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 export interface HostOptions extends Omit<ReceiveOptions, 'listen' | 'signal'> {
   /** A path for its unix socket. Without one it shares our network, and listens on loopback. */
   readonly at?: string;
+  /** Where it listens in a network of its own, instead of at that socket. */
+  readonly listen?: string;
   /** Pairs of folders: in the host the second one is seen where the first one is here. */
   readonly binds?: readonly (readonly [string, string])[];
 }
 
 /** Starts it and waits until it listens. */
-export async function startHost({ at, binds = [], ...options }: HostOptions = {}): Promise<SecondHost> {
+export async function startHost({ at, listen, binds = [], ...options }: HostOptions = {}): Promise<SecondHost> {
   const mounts = binds.map(([at, from]) => `mount --bind ${from} ${at} && `).join('');
   const program = [process.execPath, '--import', here('./ts-hooks.mjs'), here('./receive-program.ts')];
   // CRIU looks around by connecting to itself.
   const script = `ip link set lo up && ${mounts}"$@" & child=$!; echo "{\\"event\\":\\"started\\",\\"pid\\":$child}"; wait $child; sleep 600`;
-  const given = JSON.stringify({ listen: at === undefined ? '127.0.0.1:0' : `unix:${at}`, ...options });
+  const apart = at !== undefined || listen !== undefined;
+  const given = JSON.stringify({ listen: listen ?? (apart ? `unix:${at}` : '127.0.0.1:0'), ...options });
   const child = spawn(
     'unshare',
     [
       '--pid',
-      ...(at === undefined ? [] : ['--net']),
+      ...(apart ? ['--net'] : []),
       '--fork',
       '--kill-child',
       '--mount-proc',
