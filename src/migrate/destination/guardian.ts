@@ -33,6 +33,9 @@ const CRIU_ENDS_MS = 30_000;
 /** How long a source is waited for. */
 const LINGER_MS = 300_000;
 
+// A CRIU of whose copy we were never told may still write its log there: ENOTEMPTY. It ends when it notices that its client is gone.
+const REMOVING = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const;
+
 async function main(): Promise<void> {
   const cases = new Map<string, Case>();
   for await (const line of createInterface({ input: process.stdin })) {
@@ -43,7 +46,7 @@ async function main(): Promise<void> {
   }
   const ends = new Map([...cases].map(([id, each]) => [id, endOf(each)]));
   // A copy that is on its way out may read its images.
-  const removed = Promise.all(ends.values()).then(() => rm(folder, { recursive: true, force: true }));
+  const removed = Promise.all(ends.values()).then(() => rm(folder, REMOVING));
   if (ends.size > 0) await answerFor(ends, [...cases.values()].at(-1)?.charge.door);
   await removed;
   if (socketPath !== '') await rm(socketPath, { force: true });
