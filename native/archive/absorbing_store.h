@@ -13,8 +13,8 @@ class AbsorbingStore final : public page::Store {
         absorber_({workers, memory_bytes, spill_.get()}, *archive.counters_) {}
   ~AbsorbingStore() override { archive_.members_.clear(); }
 
-  Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept override {
-    return absorber_.prepare(expected, cancel);
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override {
+    return absorber_.prepare(expected_bytes, cancel);
   }
   Result<void> open(page::Image& image) noexcept override {
     archive_.members_.open(image);

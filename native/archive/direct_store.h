@@ -13,8 +13,8 @@ class DirectStore final : public page::Store {
       : inner_(std::move(inner)), archive_(archive) {}
   ~DirectStore() override { archive_.members_.clear(); }
 
-  Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept override {
-    return inner_->prepare(expected, cancel);
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override {
+    return inner_->prepare(expected_bytes, cancel);
   }
   Result<void> open(page::Image& image) noexcept override { return inner_->open(image); }
   Result<void> rest() noexcept override { return inner_->rest(); }

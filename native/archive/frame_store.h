@@ -17,7 +17,7 @@ class FrameStore final : public page::Store {
   static Result<std::unique_ptr<FrameStore>> open(const Compression& compression, FrameFile& file, PageMembers& members,
                                                   page::Counters& counters) noexcept;
 
-  Result<void> prepare(std::span<const uint64_t>, const Cancel&) noexcept override { return {}; }
+  Result<void> prepare(uint64_t, const Cancel&) noexcept override { return {}; }
   Result<void> open(page::Image& image) noexcept override;
   Result<void> rest() noexcept override { return {}; }
   Result<void> put(unsigned worker, const page::Payload& payload, page::Image& image) noexcept override;

@@ -15,7 +15,7 @@ class PlainStore final : public page::Store {
   PlainStore(Output& output, PageMembers& members, unsigned workers, page::Counters& counters) noexcept
       : output_(output), members_(members), counters_(counters), zeros_(workers) {}
 
-  Result<void> prepare(std::span<const uint64_t>, const Cancel&) noexcept override { return {}; }
+  Result<void> prepare(uint64_t, const Cancel&) noexcept override { return {}; }
   Result<void> open(page::Image& image) noexcept override;
   Result<void> rest() noexcept override { return {}; }
   Result<void> put(unsigned worker, const page::Payload& payload, page::Image& image) noexcept override;

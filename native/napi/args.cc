@@ -71,10 +71,6 @@ std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, con
   return to_vector<std::string>(value, wanted, to_string);
 }
 
-std::optional<std::vector<uint64_t>> to_unsigneds(const Napi::Value& value, const char* wanted) {
-  return to_vector<uint64_t>(value, wanted, to_unsigned);
-}
-
 std::optional<std::vector<int>> to_ints(const Napi::Value& value, const char* wanted) {
   return to_vector<int>(value, wanted, to_int);
 }

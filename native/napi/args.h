@@ -22,7 +22,6 @@ std::optional<bool> to_boolean(const Napi::Value& value, const char* wanted);
 std::optional<std::string> to_string(const Napi::Value& value, const char* wanted);
 std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted);
 std::optional<std::vector<int>> to_ints(const Napi::Value& value, const char* wanted);
-std::optional<std::vector<uint64_t>> to_unsigneds(const Napi::Value& value, const char* wanted);
 // Borrowed: valid until JavaScript runs again.
 std::optional<std::span<const std::byte>> to_bytes(const Napi::Value& value, const char* wanted);
 

@@ -55,13 +55,12 @@ class StepJob : public SinkJob {
 
 class PrepareJob final : public StepJob {
  public:
-  PrepareJob(std::shared_ptr<Shared> shared, std::vector<uint64_t> expected) noexcept
-      : StepJob(std::move(shared)), expected_(std::move(expected)) {}
+  PrepareJob(std::shared_ptr<Shared> shared, uint64_t bytes) noexcept : StepJob(std::move(shared)), bytes_(bytes) {}
 
  private:
-  void run(const Cancel& cancel) noexcept override { outcome_ = sink().prepare(expected_, cancel); }
+  void run(const Cancel& cancel) noexcept override { outcome_ = sink().prepare(bytes_, cancel); }
 
-  std::vector<uint64_t> expected_;
+  uint64_t bytes_;
 };
 
 class ServeJob final : public SinkJob {
@@ -103,12 +102,6 @@ class DedupJob final : public StepJob {
   void run(const Cancel&) noexcept override { outcome_ = sink().dedup(); }
 };
 
-// TypeScript's types leave no other word.
-page::StoreKind to_kind(const std::string& word) noexcept {
-  if (word == "memory") return page::StoreKind::memory;
-  return word == "split" ? page::StoreKind::split : page::StoreKind::directory;
-}
-
 class PageSink : public Napi::ObjectWrap<PageSink> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -121,7 +114,7 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
   explicit PageSink(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageSink>(info) { open(info); }
 
  private:
-  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'split' | 'directory', workers, firstPagesId, archive? })
+  // new PageSink({ directory: Fd, parent?: Fd, store: 'memory' | 'directory', workers, firstPagesId, archive? })
   void open(const Napi::CallbackInfo& info) {
     auto directory = Fd::duplicate(property(info[0], "directory"));
     if (!directory) return;
@@ -131,12 +124,12 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
       if (!duplicate) return;
       parent = std::move(*duplicate);
     }
-    const auto store = to_string(property(info[0], "store"), "store: 'memory', 'split' or 'directory'");
+    const auto store = to_string(property(info[0], "store"), "store: 'memory' or 'directory'");
     const auto workers = to_unsigned(property(info[0], "workers"), "workers: a number");
     const auto first = to_unsigned(property(info[0], "firstPagesId"), "firstPagesId: a number");
     if (!store || !workers || !first) return;
     page::SinkOptions options;
-    options.store = to_kind(*store);
+    options.store = *store == "memory" ? page::StoreKind::memory : page::StoreKind::directory;
     options.receiver = {static_cast<unsigned>(*workers), static_cast<uint32_t>(*first)};
     if (const auto given = property(info[0], "archive"); !given.IsUndefined()) {
       open_over(given, std::move(*directory), std::move(parent), options);
@@ -174,9 +167,9 @@ class PageSink : public Napi::ObjectWrap<PageSink> {
   }
 
   Napi::Value prepare(const Napi::CallbackInfo& info) {
-    auto expected = to_unsigneds(info[0], "expectedBytes: an array of sizes in bytes");
-    if (!expected || is_closed(info.Env())) return info.Env().Undefined();
-    return Job::start(info.Env(), "frazil-prepare", std::make_unique<PrepareJob>(shared_, std::move(*expected)), info[1]);
+    const auto bytes = to_unsigned(info[0], "expectedBytes: a size in bytes");
+    if (!bytes || is_closed(info.Env())) return info.Env().Undefined();
+    return Job::start(info.Env(), "frazil-prepare", std::make_unique<PrepareJob>(shared_, *bytes), info[1]);
   }
 
   // The socket is consumed: when the job has ended, CRIU sees the end of it.

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/thread.h"
 #include "page/payload.h"
 #include "page/zeros.h"
 #include "sys/full_io.h"
+#include "sys/private_tmpfs.h"
 
 namespace frazil::page {
 namespace {
@@ -65,7 +65,7 @@ Absorber::Absorber(const AbsorberOptions& options, Counters& counters) noexcept
 
 Result<void> Absorber::open_stripes() noexcept {
   if (root_ || options_.memory_bytes == 0) return {};
-  auto root = open_private_tmpfs(options_.backing);
+  auto root = open_private_tmpfs(PageBacking::huge);
   if (!root.ok()) return root.error();
   root_ = std::move(root).value();
   for (Stripe& stripe : std::span(stripes_).first(options_.workers)) {
@@ -82,14 +82,13 @@ Result<void> Absorber::open_spill(Stripe& stripe) noexcept {
   return {};
 }
 
-Result<void> Absorber::prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept {
+Result<void> Absorber::prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept {
   if (auto opened = open_stripes(); !opened.ok() || !root_) return opened;
-  const uint64_t bytes = std::accumulate(expected.begin(), expected.end(), uint64_t{0});
-  ready_ = share_of(std::min(bytes, options_.memory_bytes), options_.workers);
+  const uint64_t share = share_of(std::min(expected_bytes, options_.memory_bytes), options_.workers);
   std::vector<Toucher> touchers;
   touchers.reserve(options_.workers);  // the threads hold pointers to the elements
   for (Stripe& stripe : std::span(stripes_).first(options_.workers)) {
-    touchers.push_back({stripe.file.get(), ready_, &cancel, &counters_, {}, {}});
+    touchers.push_back({stripe.file.get(), share, &cancel, &counters_, {}, {}});
     auto thread = Thread::spawn("frazil-touch", touchers.back());
     if (thread.ok()) {
       touchers.back().thread = std::move(thread).value();

@@ -7,7 +7,6 @@
 #include "core/cancel.h"
 #include "page/counters.h"
 #include "page/image.h"
-#include "sys/private_tmpfs.h"
 
 namespace frazil::page {
 
@@ -16,12 +15,10 @@ struct AbsorberOptions {
   // What does not fit into so much memory goes into a file without a name in `spill_directory` (borrowed; -1: never).
   uint64_t memory_bytes = UINT64_MAX;
   int spill_directory = -1;
-  // Huge pages are found and filled faster in the freeze. Small ones come first from what the host has backed already.
-  PageBacking backing = PageBacking::huge;
 };
 
-// Takes pages while the tree is frozen, and gives them to somebody when it runs again. They lie in files on a private tmpfs,
-// made ready before the freeze, one per copying thread: several threads writing into one file would queue for its inode lock,
+// Takes pages while the tree is frozen, and gives them to somebody when it runs again. They lie in files on a private tmpfs with huge
+// pages, made ready before the freeze, one per copying thread: several threads writing into one file would queue for its inode lock,
 // and nothing of it is mapped meanwhile, so that this process stays small.
 class Absorber {
  public:
@@ -31,11 +28,9 @@ class Absorber {
   Absorber(const AbsorberOptions& options, Counters& counters) noexcept;
 
   // As page::Store's.
-  Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept;
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept;
   // Before the first put(), which several threads may begin with.
   Result<void> ready() noexcept { return open_stripes(); }
-  // Whether so much more of `worker` goes into memory that prepare() has found. Only the worker itself may ask.
-  bool is_ready_for(unsigned worker, uint64_t bytes) const noexcept { return stripes_[worker].used + bytes <= ready_; }
   Result<void> put(unsigned worker, const Payload& payload, Image& image) noexcept;
 
   // Gives all away, once, in the order in which it lies, file after file.
@@ -67,7 +62,6 @@ class Absorber {
   AbsorberOptions options_;
   Counters& counters_;
   UniqueFd root_;
-  uint64_t ready_ = 0;  // of each stripe
   std::vector<Stripe> stripes_;  // one per thread in memory, then one per thread on disk
 };
 

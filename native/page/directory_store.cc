@@ -10,7 +10,7 @@
 namespace frazil::page {
 
 // Allocating the file beforehand was tried: writing it twice costs more wall time than it takes off the frozen time.
-Result<void> DirectoryStore::prepare(std::span<const uint64_t>, const Cancel&) noexcept { return {}; }
+Result<void> DirectoryStore::prepare(uint64_t, const Cancel&) noexcept { return {}; }
 
 Result<void> DirectoryStore::open(Image& image) noexcept {
   auto file = create_image_file(directory_, pages_name(image.map.pages_id()), O_RDWR);

@@ -17,7 +17,7 @@ class DirectoryStore final : public Store {
   DirectoryStore(int directory, unsigned workers, Counters& counters) noexcept
       : directory_(directory), counters_(counters), zeros_(workers) {}
 
-  Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept override;
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override;
   Result<void> open(Image& image) noexcept override;
   Result<void> rest() noexcept override;
   Result<void> put(unsigned worker, const Payload& payload, Image& image) noexcept override;

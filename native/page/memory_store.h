@@ -12,8 +12,8 @@ class MemoryStore final : public Store {
   MemoryStore(int directory, unsigned workers, Counters& counters) noexcept
       : directory_(directory), counters_(counters), absorber_({workers}, counters) {}
 
-  Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept override {
-    return absorber_.prepare(expected, cancel);
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept override {
+    return absorber_.prepare(expected_bytes, cancel);
   }
   Result<void> open(Image& image) noexcept override;
   // No fd of an image is open before settle().

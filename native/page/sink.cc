@@ -2,31 +2,19 @@
 
 #include "page/directory_store.h"
 #include "page/memory_store.h"
-#include "page/split_store.h"
 #include "sys/thread_cpu.h"
 
 namespace frazil::page {
-namespace {
-
-std::unique_ptr<Store> make_store(int directory, const SinkOptions& options, Counters& counters) noexcept {
-  const auto [workers, first_pages_id] = options.receiver;
-  switch (options.store) {
-    case StoreKind::memory:
-      return std::make_unique<MemoryStore>(directory, workers, counters);
-    case StoreKind::split:
-      return std::make_unique<SplitStore>(directory, SplitOptions{workers, first_pages_id}, counters);
-    case StoreKind::directory:
-      break;
-  }
-  return std::make_unique<DirectoryStore>(directory, workers, counters);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Sink>> Sink::open(UniqueFd directory, UniqueFd parent, const SinkOptions& options,
                                          std::shared_ptr<Counters> counters) noexcept {
   if (!CopyPool::allows(options.receiver.workers)) return SysError{EINVAL, "pthread_create"};
-  auto store = make_store(directory.get(), options, *counters);
+  std::unique_ptr<Store> store;
+  if (options.store == StoreKind::memory) {
+    store = std::make_unique<MemoryStore>(directory.get(), options.receiver.workers, *counters);
+  } else {
+    store = std::make_unique<DirectoryStore>(directory.get(), options.receiver.workers, *counters);
+  }
   return over(std::move(store), std::move(directory), std::move(parent), options.receiver, std::move(counters));
 }
 

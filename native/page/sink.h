@@ -6,7 +6,7 @@
 
 namespace frazil::page {
 
-enum class StoreKind : uint8_t { directory, memory, split };
+enum class StoreKind : uint8_t { directory, memory };
 
 struct SinkOptions {
   StoreKind store = StoreKind::directory;
@@ -25,8 +25,8 @@ class Sink {
                                             const ReceiverOptions& options,
                                             std::shared_ptr<Counters> counters) noexcept;
 
-  Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept {
-    return store_->prepare(expected, cancel);
+  Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept {
+    return store_->prepare(expected_bytes, cancel);
   }
   std::optional<Failure> serve(int socket, const Cancel& cancel) noexcept { return receiver_.serve(socket, cancel); }
   // After a serve() that ended well: pages in the directory, zero pages found, pagemaps written.

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "core/cancel.h"
 #include "core/result.h"
@@ -20,8 +19,7 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   // Makes room before the tree is frozen, so that no page has to be found while it stands still. May be skipped.
-  // `expected`: the bytes of each image that will come, as an estimate, in the order in which they come.
-  virtual Result<void> prepare(std::span<const uint64_t> expected, const Cancel& cancel) noexcept = 0;
+  virtual Result<void> prepare(uint64_t expected_bytes, const Cancel& cancel) noexcept = 0;
   // Called once per image, before its first put().
   virtual Result<void> open(Image& image) noexcept = 0;
   // No put() is under way, and none will come for the images that were opened so far: their fds may go.

@@ -61,23 +61,6 @@ Result<void> write_sparse(int file, uint64_t offset, std::span<const std::byte> 
       });
 }
 
-Result<void> write_between_zeros(int file, uint64_t offset, std::span<const std::byte> pages, Counters& counters,
-                                 std::vector<ZeroStretch>* zeros) noexcept {
-  counters.add(&Counters::bytes_user, pages.size());
-  for (uint64_t at = 0; at < pages.size();) {
-    const ZeroRun run = first_run(pages.subspan(at));
-    const uint64_t bytes = run.pages * kPageSize;
-    if (run.zero) {
-      zeros->push_back({offset + at, run.pages});
-    } else {
-      counters.add(&Counters::bytes_out, bytes);
-      if (auto written = pwrite_full(file, pages.data() + at, bytes, offset + at); !written.ok()) return written;
-    }
-    at += bytes;
-  }
-  return {};
-}
-
 namespace {
 
 void punch(int file, const ZeroStretch& run, Counters& counters) noexcept {

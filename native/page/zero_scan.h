@@ -33,10 +33,6 @@ struct ZeroStretch {
   uint64_t end() const noexcept { return offset + pages * kPageSize; }
 };
 
-// Writes `pages` to where there are zeros or nothing. Zero pages are left out, and noted in `zeros` for punch_zeros(), which counts them.
-Result<void> write_between_zeros(int file, uint64_t offset, std::span<const std::byte> pages, Counters& counters,
-                                 std::vector<ZeroStretch>* zeros) noexcept;
-
 // Looks at `bytes` of a file from `from` on, which have just been written and are in the page cache, and notes the zero pages. By read(),
 // not mmap(): a file in somebody's directory may be cut short under us, and SIGBUS would take the whole process; this way it is EIO.
 Result<void> find_zeros(int file, uint64_t from, uint64_t bytes, Counters& counters,

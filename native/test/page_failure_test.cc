@@ -80,7 +80,7 @@ void test_cancel_stages(Tests& tests) {
 
 void test_cancel_files(Tests& tests) {
   tests.run("a cancel before prepare() or settle() stops them", [&] {
-    for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+    for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
       const TempDir temp;
       const UniqueFd directory = temp.folder("d");
       Dump dump(directory.get(), store);
@@ -91,7 +91,7 @@ void test_cancel_files(Tests& tests) {
       tests.expect(!failure && dump.sink->settle(dump.cancel).error().number == ECANCELED);
       tests.expect(!exists(directory.get(), "pagemap-1.img"));
       Dump other(directory.get(), store);
-      const auto prepared = other.sink->prepare(std::vector<uint64_t>{1 << 20}, dump.cancel);
+      const auto prepared = other.sink->prepare(1 << 20, dump.cancel);
       tests.expect(store == StoreKind::directory ? prepared.ok() : prepared.error().number == ECANCELED);
     }
   });
@@ -118,17 +118,6 @@ void test_full(Tests& tests) {
       tests.expect(criu.open2(task_id(1)).has_value() && !criu.pages(kBase, payload));
     });
     tests.expect(failure && failure->fault == Fault::system && failure->error.number == ENOSPC);
-  });
-  tests.run("no room for what the estimate wants: the pages find what there is", [&] {
-    const UniqueFd directory = open_limited_tmpfs(1 << 20);
-    Dump dump(directory.get(), StoreKind::split);
-    std::mt19937 random(8);
-    const Bytes payload = random_pages(random, 100);
-    tests.expect(dump.sink->prepare(std::vector<uint64_t>{uint64_t{4} << 20, 4096}, dump.cancel).ok());
-    const auto failure = dump.serve(HeaderForm::wide, Way::splice, [&](FakeCriu& criu) {
-      tests.expect(criu.open2(task_id(1)).has_value() && criu.pages(kBase, payload) && criu.close() == 0);
-    });
-    tests.expect(!failure && dump.settle() && read_file(directory.get(), "pages-1.img") == payload);
   });
   tests.run("no room for what was absorbed: settle() says so, and no pagemap promises pages", [&] {
     const UniqueFd directory = open_limited_tmpfs(1 << 20);
@@ -167,7 +156,7 @@ void test_cut(Tests& tests) {
     tests.expect(dump.sink->settle(dump.cancel).error().number == EIO);
   });
   tests.run("a link in the place of a pages file is not followed", [&] {
-    for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+    for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
       const TempDir temp;
       const UniqueFd directory = temp.folder("d");
       tests.expect(::symlinkat("../victim", directory.get(), "pages-1.img") == 0);
@@ -249,7 +238,7 @@ size_t open_fds() {
 }
 
 void test_many_images(Tests& tests) {
-  for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+  for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
     tests.run("a thousand tasks with three hundred fds", [&] {
       rlimit before{};
       (void)::getrlimit(RLIMIT_NOFILE, &before);

@@ -36,10 +36,6 @@ constexpr Variant kVariants[] = {
      StoreKind::memory},
     {"32-byte headers, a client slower than the server, directory store", HeaderForm::wide, Way::slow,
      StoreKind::directory},
-    {"24-byte headers, spliced pages, split store", HeaderForm::narrow, Way::splice, StoreKind::split},
-    {"32-byte headers, written pages, split store", HeaderForm::wide, Way::write, StoreKind::split},
-    {"32-byte headers, pages written in odd pieces, split store", HeaderForm::wide, Way::odd_writes, StoreKind::split},
-    {"32-byte headers, a client slower than the server, split store", HeaderForm::wide, Way::slow, StoreKind::split},
     {"32-byte headers, a client slower than the server, memory store", HeaderForm::wide, Way::slow, StoreKind::memory},
 };
 
@@ -114,7 +110,7 @@ void test_modes(Tests& tests) {
     const TempDir temp;
     const UniqueFd directory = temp.folder("d");
     const mode_t before = ::umask(0);
-    for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+    for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
       Dump dump(directory.get(), store);
       (void)dump.serve(HeaderForm::wide, Way::write, [&](FakeCriu& client) { talk(tests, client, Contents()); });
       tests.expect(dump.settle());
@@ -158,7 +154,7 @@ void test_empty(Tests& tests) {
     });
   }
   tests.run("an image without runs has a pagemap and an empty pages file", [&] {
-    for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+    for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
       const TempDir temp;
       const UniqueFd directory = temp.folder("d");
       Dump dump(directory.get(), store);
@@ -173,7 +169,7 @@ void test_empty(Tests& tests) {
 }
 
 void test_zeros(Tests& tests) {
-  for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+  for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
     tests.run("long stretches of zero pages become holes, short ones stay, all are counted", [&] {
       std::mt19937 random(2);
       Bytes payload;
@@ -206,7 +202,7 @@ void test_prepare(Tests& tests) {
       const TempDir temp;
       const UniqueFd directory = temp.folder("d");
       Dump dump(directory.get(), StoreKind::memory);
-      tests.expect(dump.sink->prepare(std::vector{expected}, dump.cancel).ok());
+      tests.expect(dump.sink->prepare(expected, dump.cancel).ok());
       const auto failure = dump.serve(HeaderForm::wide, Way::splice, [&](FakeCriu& client) {
         tests.expect(client.open2(task_id(1)) == false && client.pages(kBase, payload) && client.close() == 0);
       });
@@ -215,38 +211,6 @@ void test_prepare(Tests& tests) {
       tests.expect(dump.counters->bytes_prepared >= expected && dump.counters->bytes_absorbed == payload.size());
     });
   }
-}
-
-void test_prepared_files(Tests& tests) {
-  tests.run("prepared files are as long as their images in the end, and those without one are gone", [&] {
-    std::mt19937 random(4);
-    const Bytes small = random_pages(random, 5);
-    const Bytes large = random_pages(random, 3000);
-    const TempDir temp;
-    const UniqueFd directory = temp.folder("d");
-    Dump dump(directory.get(), StoreKind::split);
-    const std::vector<uint64_t> expected{uint64_t{8} << 20, 4096, uint64_t{1} << 20, 0};
-    tests.expect(dump.sink->prepare(expected, dump.cancel).ok() && exists(directory.get(), "pages-4.img"));
-    const auto failure = dump.serve(HeaderForm::wide, Way::splice, [&](FakeCriu& client) {
-      tests.expect(client.open2(task_id(1)) == false && client.pages(kBase, small));
-      tests.expect(client.open2(task_id(2)) == false && client.pages(kBase, large) && client.close() == 0);
-    });
-    tests.expect(!failure && dump.settle());
-    tests.expect(read_file(directory.get(), "pages-1.img") == small && read_file(directory.get(), "pages-2.img") == large);
-    tests.expect(allocated(directory.get(), "pages-1.img") <= 5 * kPageSize);
-    tests.expect(!exists(directory.get(), "pages-3.img") && !exists(directory.get(), "pages-4.img"));
-    // Each page went one way or the other.
-    tests.expect(dump.counters->bytes_out == small.size() + large.size());
-  });
-  tests.run("a split store that could not be prepared leaves no file to the one that takes its place", [&] {
-    const TempDir temp;
-    const UniqueFd directory = temp.folder("d");
-    Dump dump(directory.get(), StoreKind::split);
-    dump.cancel.signal();
-    const std::vector<uint64_t> expected{1 << 20, 1 << 20};
-    tests.expect(dump.sink->prepare(expected, dump.cancel).error().number == ECANCELED);
-    tests.expect(!exists(directory.get(), "pages-1.img") && !exists(directory.get(), "pages-2.img"));
-  });
 }
 
 // The client has sent everything before the server begins, so that every splice finds as much as it can take.
@@ -267,7 +231,7 @@ void test_all_at_once(Tests& tests) {
 }
 
 void test_aliasing(Tests& tests) {
-  for (const StoreKind store : {StoreKind::directory, StoreKind::memory, StoreKind::split}) {
+  for (const StoreKind store : {StoreKind::directory, StoreKind::memory}) {
     tests.run("what a task writes after the answer to CLOSE is not stored", [&] {
       constexpr size_t kBytes = size_t{6} << 20;
       for (int round = 0; round < 5; ++round) {
@@ -300,7 +264,6 @@ void frazil::test_page_receive(Tests& tests) {
   page::test_empty(tests);
   page::test_zeros(tests);
   page::test_prepare(tests);
-  page::test_prepared_files(tests);
   page::test_all_at_once(tests);
   page::test_aliasing(tests);
 }

@@ -54,7 +54,7 @@ class Level final : public page::Store {
   // Which waits of put() and pass() end with: before the first of them.
   void follow(const Cancel& cancel) noexcept { cancel_ = &cancel; }
 
-  Result<void> prepare(std::span<const uint64_t>, const Cancel&) noexcept override { return {}; }
+  Result<void> prepare(uint64_t, const Cancel&) noexcept override { return {}; }
   Result<void> open(page::Image& image) noexcept override;
   Result<void> rest() noexcept override { return {}; }
   // Reads the pages, and passes them on.

@@ -69,7 +69,7 @@ export interface NativePageSinkOptions {
   /** The images directory below it. */
   readonly parent?: Fd;
   /** `directory`: straight to where they belong. */
-  readonly store: 'memory' | 'split' | 'directory';
+  readonly store: 'memory' | 'directory';
   /** Where they belong, instead of `directory`, which then gets the pagemaps only. */
   readonly archive?: {
     readonly writer: NativeArchiveWriter;
@@ -133,7 +133,7 @@ export interface NativeArchiveWriter {
 
 /** prepare, serve, settle, dedup: each at most once, in this order, one at a time, none after close(). */
 export interface NativePageSink {
-  prepare(expectedBytes: readonly number[], onProgress?: () => void): NativeJob<void, SinkCounters>;
+  prepare(expectedBytes: number, onProgress?: () => void): NativeJob<void, SinkCounters>;
   /** Consumes the socket. A failure of the protocol is in the value; the job rejects only when it could not run. */
   serve(socket: Fd, onProgress?: () => void): NativeJob<SinkReception, SinkCounters>;
   settle(onProgress?: () => void): NativeJob<void, SinkCounters>;

@@ -14,10 +14,8 @@ export type PageSinkOptions = NativePageSinkOptions;
  * files, which are the caller's to remove. Closing it gives absorbed pages back, when no job runs any more.
  */
 export interface PageSink extends Disposable {
-  /**
-   * Makes memory ready while the tree still runs, for images of so many bytes in the order in which they will come. IO with ENOMEM, ENOSPC, or EPERM where no private tmpfs can be mounted.
-   */
-  prepare(expectedBytes: readonly number[], options?: JobOptions): Job<void, SinkCounters>;
+  /** Makes memory ready while the tree still runs. IO with ENOMEM, ENOSPC, or EPERM where no private tmpfs can be mounted. */
+  prepare(expectedBytes: number, options?: JobOptions): Job<void, SinkCounters>;
   /** Serves CRIU until it has closed; consumes `socket`. What CRIU did wrong is in the value, not thrown. */
   serve(socket: Fd, options?: JobOptions): Job<SinkReception, SinkCounters>;
   /** Brings everything to the directory: pages, zero pages as holes, pagemaps. */

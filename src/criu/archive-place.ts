@@ -62,7 +62,6 @@ export async function openArchivePlace(plan: ArchivePlan): Promise<ArchivePlace>
     path: output.path,
     workDir: plan.workDir,
     images: small.fd,
-    cacheBytes: () => Promise.resolve(0),
     // Digests are made in the order of the stream, too.
     choose: (facts) => chooseArchiveStore(facts, digests ? 'stream' : sealing.form),
     openSink: (choice) => openSink(choice, parts),

@@ -10,8 +10,6 @@ export interface CapturePlace extends AsyncDisposable {
   readonly workDir: string;
   /** For `images_dir_fd`: where CRIU writes the small images. */
   readonly images: Fd;
-  /** What may be written where the pages go before somebody has to wait for a disk. 0: nothing is written as they come. */
-  cacheBytes(availableBytes: number): Promise<number>;
   /** Which way the pages take. */
   choose(facts: StoreFacts): StoreVerdict;
   openSink(options: SinkChoice): Promise<PageSink>;
@@ -22,7 +20,7 @@ export interface CapturePlace extends AsyncDisposable {
 }
 
 export interface SinkChoice {
-  readonly store: 'memory' | 'split' | 'directory';
+  readonly store: 'memory' | 'directory';
   /** What may be absorbed in memory. */
   readonly memoryBytes: number;
 }

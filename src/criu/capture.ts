@@ -67,7 +67,7 @@ export async function capture<T>(
     images,
     encode: plan.encode,
   });
-  const { sink, store } = await chooseSink({ plan, place, expectedBytes: expected.each, signal: work.signal });
+  const { sink, store } = await chooseSink({ plan, place, expectedBytes: expected.bytes, signal: work.signal });
   using held = sink;
   const tracker = trackCapture(work, held, expected.bytes);
   try {

@@ -14,8 +14,7 @@ export interface SinkOpening {
     readonly runsOn: boolean;
   };
   readonly place: CapturePlace;
-  /** Of each image, in the order in which they will come. */
-  readonly expectedBytes: readonly number[];
+  readonly expectedBytes: number;
   readonly signal: AbortSignal;
 }
 
@@ -26,18 +25,11 @@ export interface ChosenSink {
 
 export async function chooseSink({ plan, place, expectedBytes, signal }: SinkOpening): Promise<ChosenSink> {
   const { absorb, runsOn: leaveRunning } = plan;
-  const availableBytes = await availableMemory();
-  const facts = {
-    absorb,
-    leaveRunning,
-    expectedBytes: expectedBytes.reduce((sum, each) => sum + each, 0),
-    availableBytes,
-    cacheBytes: await place.cacheBytes(availableBytes),
-  };
+  const facts = { absorb, leaveRunning, expectedBytes, availableBytes: await availableMemory() };
   const { store, otherwise } = place.choose(facts);
   if (store.kind === 'memory' && absorb === 'always' && !hasRoom(facts)) throw noRoom(plan, facts);
   const sink = await place.openSink(sinkOf(store, facts));
-  if (store.kind !== 'memory' && store.kind !== 'split') return { sink, store };
+  if (store.kind !== 'memory') return { sink, store };
   try {
     await sink.prepare(expectedBytes, { signal }).done;
     return { sink, store };
@@ -53,7 +45,7 @@ export async function chooseSink({ plan, place, expectedBytes, signal }: SinkOpe
 
 // A spilling sink absorbs too, only with no memory for it.
 function sinkOf({ kind }: StoreChoice, facts: StoreFacts): Parameters<CapturePlace['openSink']>[0] {
-  if (kind === 'memory' || kind === 'split') return { store: kind, memoryBytes: budgetOf(facts) };
+  if (kind === 'memory') return { store: 'memory', memoryBytes: budgetOf(facts) };
   return { store: kind === 'disk' ? 'memory' : 'directory', memoryBytes: 0 };
 }
 

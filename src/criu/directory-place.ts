@@ -6,7 +6,6 @@ import { openPageSink } from '../addon/page-sink.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { openParent } from '../images/parent.js';
 import { holdsCheckpoint, openStaging } from '../images/staging.js';
-import { cacheRoom } from '../pages/cache-room.js';
 import { chooseStore } from '../pages/store.js';
 import { COPYING_THREADS } from '../pages/threads.js';
 import type { CapturePlace } from './capture-place.js';
@@ -29,7 +28,6 @@ export async function openDirectoryPlace({ to, workDir, parent, sync }: Director
     path: imagesDir,
     workDir: place,
     images: staging.images,
-    cacheBytes: (availableBytes) => cacheRoom(imagesDir, availableBytes),
     choose: (facts) => ({ store: chooseStore(facts), otherwise: 'directory' }),
     async openSink({ store }) {
       const options = { directory: staging.pages, store, workers: COPYING_THREADS, firstPagesId: 1 };

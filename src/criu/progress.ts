@@ -29,9 +29,7 @@ export function trackCapture(work: Work<CaptureProgress>, sink: PageSink, totalB
   const begun = performance.now();
   let phase: CapturePhase = 'preparing';
   let phaseBegun = begun;
-  let bytesBefore = 0;
-  const emit = (): void =>
-    work.emit(snapshot({ phase, sink, totalBytes, begun, phaseBegun, bytesBefore, now: performance.now() }));
+  const emit = (): void => work.emit(snapshot({ phase, sink, totalBytes, begun, phaseBegun, now: performance.now() }));
   const timer = setInterval(emit, PERIOD_MS);
   // Progress alone keeps no program running.
   timer.unref();
@@ -40,7 +38,6 @@ export function trackCapture(work: Work<CaptureProgress>, sink: PageSink, totalB
     enter(next) {
       phase = next;
       phaseBegun = performance.now();
-      bytesBefore = bytesOf(next, sink);
       emit();
     },
     stop() {
@@ -56,20 +53,14 @@ interface Moment {
   readonly totalBytes: number;
   readonly begun: number;
   readonly phaseBegun: number;
-  /** What had been done of this phase's bytes when it began: half of them may have been written in the freeze. */
-  readonly bytesBefore: number;
   readonly now: number;
 }
 
-function bytesOf(phase: CapturePhase, sink: PageSink): number {
+function snapshot({ phase, sink, totalBytes, begun, phaseBegun, now }: Moment): CaptureProgress {
   const counters = sink.counters();
-  return { preparing: 0, freezing: counters.bytesIn, writing: counters.bytesOut }[phase];
-}
-
-function snapshot({ phase, sink, totalBytes, begun, phaseBegun, bytesBefore, now }: Moment): CaptureProgress {
-  const bytes = bytesOf(phase, sink);
-  const bytesPerMs = (bytes - bytesBefore) / (now - phaseBegun);
-  const moving = bytes > bytesBefore && Number.isFinite(bytesPerMs);
+  const bytes = { preparing: 0, freezing: counters.bytesIn, writing: counters.bytesOut }[phase];
+  const bytesPerMs = bytes / (now - phaseBegun);
+  const moving = bytes > 0 && Number.isFinite(bytesPerMs);
   return {
     phase,
     bytes,

@@ -10,8 +10,6 @@ export interface TreeEstimate {
   /** Root first. */
   readonly pids: readonly number[];
   readonly bytes: number;
-  /** Of each of `pids`. */
-  readonly each: readonly number[];
 }
 
 /** The fields of smaps_rollup that say what a dump will carry, in KiB. */
@@ -21,8 +19,8 @@ const KIB = 1024;
 /** A task that ends meanwhile counts as nothing; so does one whose figures may not be read. Empty when the root is gone. */
 export async function estimateTree(root: number): Promise<TreeEstimate> {
   const pids = await treeOf(root);
-  const each = await mapFew(pids, memoryOf);
-  return { pids, bytes: each.reduce((sum, bytes) => sum + bytes, 0), each };
+  const bytes = await mapFew(pids, memoryOf);
+  return { pids, bytes: bytes.reduce((sum, each) => sum + each, 0) };
 }
 
 /** The tasks of the tree below `root`, root first. */

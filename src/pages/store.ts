@@ -10,15 +10,11 @@ export interface StoreFacts {
   readonly leaveRunning: boolean;
   readonly expectedBytes: number;
   readonly availableBytes: number;
-  /** What the page cache of the target takes without waiting for its disk (cacheRoom()). */
-  readonly cacheBytes: number;
 }
 
 export interface StoreChoice {
-  /**
-   * `split`: one copying thread writes into the file, the others absorb. `disk`: what a stream has to wait for lies in a nameless file.
-   */
-  readonly kind: 'memory' | 'split' | 'directory' | 'archive' | 'disk';
+  /** `disk`: what a stream has to wait for lies in a nameless file. */
+  readonly kind: 'memory' | 'directory' | 'archive' | 'disk';
   /** A clause: "the tree runs on, ..." */
   readonly why: string;
 }
@@ -26,24 +22,21 @@ export interface StoreChoice {
 export interface StoreVerdict {
   readonly store: StoreChoice;
   /** For when there is no memory after all. */
-  readonly otherwise: Exclude<StoreChoice['kind'], 'memory' | 'split'>;
+  readonly otherwise: Exclude<StoreChoice['kind'], 'memory'>;
 }
 
 // The tree may grow between estimate and freeze, and the sink makes so much ready (native/page/memory_store.cc, share_of()).
 const HEADROOM = 1.25;
-// The file, and for half of it the same again (native/page/split_store.cc).
-const SPLIT_HEADROOM = 1 + HEADROOM / 2;
 // The page cache of the target needs room to be written through.
 const RESERVE_BYTES = 256 * 2 ** 20;
 
 /** Decides. `always` is the caller's word, which hasRoom() may have to break. */
-export function chooseStore(facts: StoreFacts): StoreChoice {
-  const { absorb, leaveRunning, expectedBytes, availableBytes } = facts;
+export function chooseStore({ absorb, leaveRunning, expectedBytes, availableBytes }: StoreFacts): StoreChoice {
   if (absorb === 'never') return { kind: 'directory', why: 'absorb is never' };
   if (absorb === 'always') return { kind: 'memory', why: 'absorb is always' };
   if (!leaveRunning) return { kind: 'directory', why: 'the tree does not run on, so nothing waits for the pages' };
-  if (!fits(facts)) return { kind: 'directory', why: tooFew(availableBytes, expectedBytes) };
-  if (canSplit(facts)) return { kind: 'split', why: 'the tree runs on, and the page cache has room for all its pages' };
+  if (!fits({ expectedBytes, availableBytes }))
+    return { kind: 'directory', why: tooFew(availableBytes, expectedBytes) };
   return { kind: 'memory', why: 'the tree runs on, so its pages are absorbed first and written out afterwards' };
 }
 
@@ -75,10 +68,6 @@ export function hasRoom({ expectedBytes, availableBytes }: StoreFacts): boolean 
 
 function fits({ expectedBytes, availableBytes }: Pick<StoreFacts, 'expectedBytes' | 'availableBytes'>): boolean {
   return expectedBytes * HEADROOM + RESERVE_BYTES <= availableBytes;
-}
-
-function canSplit({ expectedBytes, availableBytes, cacheBytes }: StoreFacts): boolean {
-  return expectedBytes <= cacheBytes && expectedBytes * SPLIT_HEADROOM + RESERVE_BYTES <= availableBytes;
 }
 
 function tooFew(availableBytes: number, expectedBytes: number): string {

@@ -39,7 +39,7 @@ describe.each(['memory', 'directory'] as const)('a page sink with store %s', (st
   it('takes a conversation and writes it', async () => {
     await keepingFds(async (dir) => {
       using sink = await open(dir, store);
-      await sink.prepare([PAGE]).done;
+      await sink.prepare(PAGE).done;
       const [ours, theirs] = streamPair();
       const client = new Socket({ fd: theirs.take() });
       const closed = new Promise((resolve) => client.on('close', resolve));
@@ -82,11 +82,11 @@ describe.each(['memory', 'directory'] as const)('a page sink with store %s', (st
   it('gives everything back when it is closed, whatever it was in the middle of', async () => {
     await keepingFds(async (dir) => {
       const sink = await open(dir, store);
-      const preparing = sink.prepare([2 ** 26]);
+      const preparing = sink.prepare(2 ** 26);
       sink[Symbol.dispose]();
       sink[Symbol.dispose]();
       expect(() => sink.settle()).toThrow(TypeError);
-      expect(() => sink.prepare([1])).toThrow(TypeError);
+      expect(() => sink.prepare(1)).toThrow(TypeError);
       await preparing.done;
       expect(sink.counters().bytesPrepared > 0).toBe(store === 'memory');
     });

@@ -33,7 +33,7 @@ describe('estimateTree()', () => {
   });
 
   it('is empty for a process that does not exist', async () => {
-    expect(await estimateTree(2 ** 22 - 1)).toEqual({ pids: [], bytes: 0, each: [] });
+    expect(await estimateTree(2 ** 22 - 1)).toEqual({ pids: [], bytes: 0 });
     expect(await treeOf(0)).toEqual([]);
   });
 

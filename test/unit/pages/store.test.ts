@@ -8,7 +8,6 @@ const facts = (own: Partial<StoreFacts>): StoreFacts => ({
   leaveRunning: true,
   expectedBytes: GIB,
   availableBytes: 8 * GIB,
-  cacheBytes: 0,
   ...own,
 });
 
@@ -20,20 +19,7 @@ describe('chooseStore()', () => {
     ['memory would do, but for what is kept free', { availableBytes: 1.25 * GIB }, 'directory'],
     ['never', { absorb: 'never' }, 'directory'],
     ['always, although the tree does not run on', { absorb: 'always', leaveRunning: false }, 'memory'],
-    ['nothing is expected', { expectedBytes: 0 }, 'split'],
-    ['the page cache takes all of it', { cacheBytes: GIB }, 'split'],
-    ['the page cache takes nearly all of it', { cacheBytes: GIB - 1 }, 'memory'],
-    [
-      'there is room for the pages, and not for half of them twice',
-      { cacheBytes: GIB, availableBytes: 1.8 * GIB },
-      'memory',
-    ],
-    ['always, although the page cache takes it', { absorb: 'always', cacheBytes: GIB }, 'memory'],
-    [
-      'the tree does not run on, although the page cache takes it',
-      { leaveRunning: false, cacheBytes: GIB },
-      'directory',
-    ],
+    ['nothing is expected', { expectedBytes: 0 }, 'memory'],
   ] as const)('%s', (_, own, kind) => {
     const choice = chooseStore(facts(own));
     expect(choice.kind).toBe(kind);
@@ -47,8 +33,8 @@ describe('chooseStore()', () => {
 
   it('takes memory by itself only where it certainly fits', () => {
     fc.assert(
-      fc.property(fc.nat(2 ** 40), fc.nat(2 ** 40), fc.nat(2 ** 40), (expectedBytes, availableBytes, cacheBytes) => {
-        const own = facts({ expectedBytes, availableBytes, cacheBytes });
+      fc.property(fc.nat(2 ** 40), fc.nat(2 ** 40), (expectedBytes, availableBytes) => {
+        const own = facts({ expectedBytes, availableBytes });
         return chooseStore(own).kind === 'directory' || hasRoom(own);
       }),
     );
