@@ -50,9 +50,11 @@ export async function startPodman(
     call,
     async [Symbol.asyncDispose]() {
       await call('rm', '--all', '--force', '--time', '0');
-      // Storage makes it a mount point, so that nothing in it propagates; it is one as long as a container was.
+      // Storage makes it a mount point, so that nothing in it propagates; it is one as long as a container was. A conmon on its way out may
+      // still be in it (EBUSY).
       const overlay = join(state, 'root/overlay');
-      if (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${overlay} `)) execFileSync('umount', [overlay]);
+      const mounted = readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${overlay} `);
+      if (mounted) execFileSync('umount', ['--lazy', overlay]);
     },
   };
 }
