@@ -1,7 +1,7 @@
 // Podman with a store of its own, from the private prefix: an engine for one test. Without a network, so it changes nothing of the machine
 // but empty folders below /run.
 
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import { CRIU_42 } from './criu-cli.js';
 import { need } from './needs.js';
 import { programOf } from './target.js';
 import type { TempDir } from './temp-dir.js';
+import { until } from './until.js';
 
 const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const PREFIX = join(home, 'podman');
@@ -50,14 +51,18 @@ export async function startPodman(
     call,
     async [Symbol.asyncDispose]() {
       await call('rm', '--all', '--force', '--time', '0');
-      // Storage makes it a mount point, so that nothing in it propagates; it is one as long as a container was. A conmon on its way out may
-      // still be in it (EBUSY).
+      // Storage makes it a mount point, so that nothing in it propagates; it is one as long as a container was. The clean-up of a container
+      // that has just ended, in a Podman of its own, takes it away as well: whoever comes second finds it gone.
       const overlay = join(state, 'root/overlay');
-      const mounted = readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${overlay} `);
-      if (mounted) execFileSync('umount', ['--lazy', overlay]);
+      await until('its storage is unmounted', () => {
+        if (isMounted(overlay)) spawnSync('umount', [overlay]);
+        return !isMounted(overlay);
+      });
     },
   };
 }
+
+const isMounted = (path: string): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
 
 const APPLETS = 'sh cat rm mkdir mkfifo ln chmod chown ls find stat sort'.split(' ');
 
