@@ -83,12 +83,7 @@ export interface Writing extends WriteOptions {
   readonly digests?: boolean;
 }
 
-const KEYS: ReadonlySet<string> = new Set([
-  'identities',
-  'passphrase',
-  'requireSignature',
-  'requireEncryption',
-  'digests',
+const WRITING = [
   'compress',
   'level',
   'threads',
@@ -100,6 +95,15 @@ const KEYS: ReadonlySet<string> = new Set([
   'shm',
   'recipients',
   'signingKey',
+  'digests',
+] as const satisfies ReadonlyArray<keyof Writing>;
+
+const KEYS: ReadonlySet<string> = new Set([
+  'identities',
+  'passphrase',
+  'requireSignature',
+  'requireEncryption',
+  ...WRITING,
 ] satisfies ReadonlyArray<keyof ArchiveOptions>);
 
 /**
@@ -125,21 +129,6 @@ export function archive(from: string | Readable | { readonly fd: number }, optio
     writing: writingOf(options),
   };
 }
-
-const WRITING = [
-  'compress',
-  'level',
-  'threads',
-  'replace',
-  'profile',
-  'members',
-  'rootfs',
-  'volumes',
-  'shm',
-  'recipients',
-  'signingKey',
-  'digests',
-] as const satisfies ReadonlyArray<keyof Writing>;
 
 function writingOf(options: ArchiveOptions): Writing {
   return Object.fromEntries(WRITING.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
