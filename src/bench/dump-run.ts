@@ -90,6 +90,7 @@ async function collect(
     frozen: times.frozen_time,
     freezing: times.freezing_time,
     wall: cost.wallUs,
+    call: cost.wallUs,
     throughput: (memoryBytes / cost.wallUs) * 1e6,
     cpu: cost.cpuUs,
     cpuPerGib: (cost.cpuUs / memoryBytes) * 2 ** 30,

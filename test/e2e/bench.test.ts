@@ -214,10 +214,13 @@ describe('runBench()', () => {
         ['frazil', undefined],
         ['frazil-direct', undefined],
         ['frazil-library', undefined],
+        ['frazil-service', undefined],
       ]);
-      const [criuCell, commandLine, , library] = result.cells.map(({ runs }) => runs[0]?.figures);
+      const [criuCell, commandLine, , library, service] = result.cells.map(({ runs }) => runs[0]?.figures);
       expect(library?.memoryGrowth).toBeGreaterThan(0);
       expect(library?.call).toBeLessThan(library?.wall ?? 0);
+      expect(service?.call).toBeLessThan(service?.wall ?? 0);
+      expect(criuCell?.call).toBe(criuCell?.wall);
       expect(commandLine?.criuMemory).toBeGreaterThan(0);
       expect(commandLine?.bytesAllocated).toBeLessThan(criuCell?.bytesAllocated ?? 0);
       expect(await leftovers()).toEqual([]);

@@ -4,13 +4,13 @@ import type { AbsentPeer, Group } from '../model.js';
 import { CRIU_NODE_TAR, CRIU_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT } from './archive.js';
 import { CONTAINER_PEERS } from './container.js';
 import { CRIU } from './criu.js';
-import { FRAZIL_LIBRARY, frazilCommand, frazilDirect } from './frazil.js';
+import { FRAZIL_LIBRARY, FRAZIL_SERVICE, frazilCommand, frazilDirect } from './frazil.js';
 import type { Context, Peer } from './peer.js';
 import { RESTORE_PEERS } from './restore.js';
 import { VERSION_PEERS } from './version.js';
 
 /** In the order of the tables; the first of a group is the baseline. */
-const DUMP_PEERS: readonly Peer[] = [CRIU, frazilCommand(), frazilDirect(), FRAZIL_LIBRARY];
+const DUMP_PEERS: readonly Peer[] = [CRIU, frazilCommand(), frazilDirect(), FRAZIL_LIBRARY, FRAZIL_SERVICE];
 const ARCHIVE_PEERS: readonly Peer[] = [CRIU_TAR, CRIU_NODE_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT];
 export const PEERS: readonly Peer[] = [
   ...DUMP_PEERS,

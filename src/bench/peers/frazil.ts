@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { revision } from '../host/environment.js';
 import { PACKAGE_ROOT } from '../host/tools.js';
 import type { Figures, MetricName } from '../model.js';
-import type { DumpPeer, Presence } from './peer.js';
+import type { DumpJob, DumpPeer, Presence } from './peer.js';
 
 /** The command line of the checkout or package at `root`. */
 export function frazilCommand(root: string = PACKAGE_ROOT, name = 'frazil'): DumpPeer {
@@ -56,12 +56,25 @@ export const FRAZIL_LIBRARY: DumpPeer = {
   title: 'dump() in a fresh Node process',
   group: 'dump',
   detect: () => builtAt(PACKAGE_ROOT, DRIVER),
-  command: ({ pid, imagesDir, workDir, scenario }) => {
-    const job = { pid, imagesDir, workDir, leaveRunning: scenario.leaveRunning };
-    return [process.execPath, DRIVER, JSON.stringify(job)];
-  },
+  command: (call) => driver(call, {}),
   read: readOwnFigures,
 };
+
+/** What is compared of it is the call: its wall has the start of Node and the dump before in it. */
+export const FRAZIL_SERVICE: DumpPeer = {
+  ...FRAZIL_LIBRARY,
+  name: 'frazil-service',
+  title: "dump({ absorb: 'never' }) in a Node process that has dumped before",
+  command: (call) => driver(call, { absorb: 'never', hasDumped: true }),
+};
+
+function driver(
+  { pid, imagesDir, workDir, scenario }: DumpJob,
+  how: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const job = { pid, imagesDir, workDir, leaveRunning: scenario.leaveRunning, ...how };
+  return [process.execPath, DRIVER, JSON.stringify(job)];
+}
 
 // Fields of the driver's and of `frazil dump --json`'s closing line; the latter counts its call in milliseconds.
 const OWN_FIGURES: Readonly<Record<string, readonly [MetricName, number]>> = {

@@ -47,7 +47,14 @@ export const METRICS: readonly Metric[] = [
     better: 'less',
     meaning: 'from the fork of the command to its exit, start of Node and of CRIU included',
   },
-  { name: 'call', title: 'call', unit: 'us', better: 'less', meaning: 'the library call alone, inside its process' },
+  {
+    name: 'call',
+    title: 'call',
+    unit: 'us',
+    better: 'less',
+    meaning:
+      'from the request to the finished images: of the library inside its process, or the whole of a command that has no library',
+  },
   {
     name: 'durable',
     title: 'wall until on disk',

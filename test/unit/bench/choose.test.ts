@@ -29,6 +29,7 @@ describe('choosePeers()', () => {
       'frazil',
       'frazil-direct',
       'frazil-library',
+      'frazil-service',
     ]);
     expect(choosePeers('version', undefined)[0]?.name).toBe('criu-by-hand');
   });
