@@ -12,7 +12,7 @@
 namespace frazil {
 namespace {
 
-std::optional<archive::Addition> to_addition(const Napi::Value& value) {
+std::optional<archive::Addition> to_addition(const Napi::Value& value, const char*) {
   archive::Addition addition;
   const auto head = to_bytes(property(value, "head"), "head: bytes");
   if (!head) return std::nullopt;
@@ -95,18 +95,7 @@ Napi::Value xattrs_of(const Napi::CallbackInfo& info) {
 }  // namespace
 
 std::optional<std::vector<archive::Addition>> to_additions(const Napi::Value& value) {
-  if (!value.IsArray()) {
-    (void)throw_misuse(value.Env(), "additions: an array");
-    return std::nullopt;
-  }
-  std::vector<archive::Addition> additions;
-  const auto list = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    auto addition = to_addition(list.Get(i));
-    if (!addition) return std::nullopt;
-    additions.push_back(std::move(*addition));
-  }
-  return additions;
+  return to_vector<archive::Addition>(value, "additions: an array", to_addition);
 }
 
 void define_members(Napi::Env env, Napi::Object exports) {

@@ -47,26 +47,6 @@ std::optional<std::string> to_string(const Napi::Value& value, const char* wante
   return std::nullopt;
 }
 
-namespace {
-
-template <typename T, typename Convert>
-std::optional<std::vector<T>> to_vector(const Napi::Value& value, const char* wanted, Convert convert) {
-  if (!value.IsArray()) {
-    throw_misuse(value.Env(), wanted);
-    return std::nullopt;
-  }
-  const auto array = value.As<Napi::Array>();
-  std::vector<T> elements;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    auto element = convert(array.Get(i), wanted);
-    if (!element) return std::nullopt;
-    elements.push_back(std::move(*element));
-  }
-  return elements;
-}
-
-}  // namespace
-
 std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted) {
   return to_vector<std::string>(value, wanted, to_string);
 }

@@ -7,7 +7,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "napi/call.h"
 
 namespace frazil {
 
@@ -20,6 +23,22 @@ std::optional<uint64_t> to_unsigned(const Napi::Value& value, const char* wanted
 std::optional<int> to_int(const Napi::Value& value, const char* wanted);
 std::optional<bool> to_boolean(const Napi::Value& value, const char* wanted);
 std::optional<std::string> to_string(const Napi::Value& value, const char* wanted);
+// An array, each element of which `convert(element, wanted)` reads: an optional, empty after it has thrown.
+template <typename T, typename Convert>
+std::optional<std::vector<T>> to_vector(const Napi::Value& value, const char* wanted, Convert convert) {
+  if (!value.IsArray()) {
+    throw_misuse(value.Env(), wanted);
+    return std::nullopt;
+  }
+  const auto array = value.As<Napi::Array>();
+  std::vector<T> elements;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    auto element = convert(array.Get(i), wanted);
+    if (!element) return std::nullopt;
+    elements.push_back(std::move(*element));
+  }
+  return elements;
+}
 std::optional<std::vector<std::string>> to_strings(const Napi::Value& value, const char* wanted);
 std::optional<std::vector<int>> to_ints(const Napi::Value& value, const char* wanted);
 // Borrowed: valid until JavaScript runs again.

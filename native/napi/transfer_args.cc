@@ -6,34 +6,33 @@
 
 namespace frazil {
 
-// { streams: Fd[] } as duplicates; JavaScript closes its own.
-std::optional<std::vector<UniqueFd>> to_sockets(const Napi::Value& value) {
-  std::vector<UniqueFd> sockets;
-  if (!value.IsArray()) return sockets;
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    auto socket = Fd::duplicate(array.Get(i));
-    if (!socket) return std::nullopt;
-    sockets.push_back(std::move(*socket));
+namespace {
+
+std::optional<transfer::StreamKey> to_key(const Napi::Value& value, const char* wanted) {
+  const auto bytes = to_bytes(value, wanted);
+  if (!bytes) return std::nullopt;
+  if (bytes->size() != crypto::kKeyBytes) {
+    throw_misuse(value.Env(), wanted);
+    return std::nullopt;
   }
-  return sockets;
+  transfer::StreamKey key{};
+  std::copy(bytes->begin(), bytes->end(), key.begin());
+  return key;
+}
+
+}  // namespace
+
+// { streams?: Fd[] } as duplicates; JavaScript closes its own.
+std::optional<std::vector<UniqueFd>> to_sockets(const Napi::Value& value) {
+  if (value.IsUndefined()) return std::vector<UniqueFd>();
+  return to_vector<UniqueFd>(value, "streams: an array of Fd",
+                             [](const Napi::Value& element, const char*) { return Fd::duplicate(element); });
 }
 
 // { keys?: Uint8Array[] }
 std::optional<std::vector<transfer::StreamKey>> to_keys(const Napi::Value& value) {
-  std::vector<transfer::StreamKey> keys;
-  if (!value.IsArray()) return keys;
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto bytes = to_bytes(array.Get(i), "keys: 32 bytes each");
-    if (!bytes) return std::nullopt;
-    if (bytes->size() != crypto::kKeyBytes) {
-      (void)throw_misuse(value.Env(), "keys: 32 bytes each");
-      return std::nullopt;
-    }
-    std::copy(bytes->begin(), bytes->end(), keys.emplace_back().begin());
-  }
-  return keys;
+  if (value.IsUndefined()) return std::vector<transfer::StreamKey>();
+  return to_vector<transfer::StreamKey>(value, "keys: 32 bytes each", to_key);
 }
 
 // An optional Fd as a duplicate: nothing and an exception when it is spent.

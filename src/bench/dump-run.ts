@@ -5,7 +5,7 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readDumpStats } from '../images/stats.js';
-import { type Cost, meter } from './host/meter.js';
+import { type Cost, figuresOf, meter } from './host/meter.js';
 import { restoreTree } from './host/restore.js';
 import { PAGE_BYTES, Target } from './host/target.js';
 import { unpack } from './host/unpack.js';
@@ -84,21 +84,15 @@ async function collect(
 ): Promise<Figures> {
   const times = await readDumpStats(workDir);
   const written = await sizes(imagesDir);
-  const memoryBytes = target.arenas.reduce((sum, { pages }) => sum + pages, 0) * PAGE_BYTES;
   const targetUs = (target.cpuNs() - targetNs) / 1000;
   return {
     frozen: times.frozen_time,
     freezing: times.freezing_time,
-    wall: cost.wallUs,
+    ...figuresOf(cost, target.pages * PAGE_BYTES),
     call: cost.wallUs,
-    throughput: (memoryBytes / cost.wallUs) * 1e6,
-    cpu: cost.cpuUs,
-    cpuPerGib: (cost.cpuUs / memoryBytes) * 2 ** 30,
-    peakMemory: cost.peakBytes,
     hostMemory: cost.hostBytes,
     ...written,
     ...(cost.syncUs === undefined ? {} : { durable: cost.wallUs + cost.syncUs }),
-    ...(cost.descendantBytes === undefined ? {} : { criuMemory: cost.descendantBytes }),
     // Not a number where the tree was killed, or where the kernel does not account for it.
     ...(targetUs >= 0 ? { targetCpu: targetUs } : {}),
     ...peer.read?.(cost.stdout),

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Cost, meter } from './host/meter.js';
+import { type Cost, figuresOf, meter } from './host/meter.js';
 import { PAGE_BYTES, Target } from './host/target.js';
 import { verifyAnswers } from './host/verify.js';
 import type { Figures } from './model.js';
@@ -33,7 +33,7 @@ export async function runRestore(peer: RestorePeer, job: RunJob): Promise<RunOut
   job.enter('verifying');
   const answers = await target.ask(signal);
   verifyAnswers(target.arenas, answers, `after ${peer.title}`);
-  const pages = target.arenas.reduce((sum, arena) => sum + arena.pages, 0);
+  const { pages } = target;
   const digests = answers.map(({ digest }) => digest);
   return { figures: collect(peer, cost, target), verified: { kind: 'images', pages, digests, restored: true } };
 }
@@ -63,17 +63,11 @@ function collect(peer: RestorePeer, cost: Cost, target: Target): Figures {
   const { figures = {}, beganUs = cost.beganUs } = peer.read?.(cost.stdout) ?? {};
   const resumedUs = target.resumedUs(beganUs);
   if (resumedUs === undefined) throw new RunFailure(`the tree that ${peer.name} restored never said that it runs`);
-  const memoryBytes = target.arenas.reduce((sum, { pages }) => sum + pages, 0) * PAGE_BYTES;
   const { waits } = target;
   return {
     first: resumedUs - beganUs,
     filled: cost.wallUs,
-    wall: cost.wallUs,
-    throughput: (memoryBytes / cost.wallUs) * 1e6,
-    cpu: cost.cpuUs,
-    cpuPerGib: (cost.cpuUs / memoryBytes) * 2 ** 30,
-    peakMemory: cost.peakBytes,
-    ...(cost.descendantBytes === undefined ? {} : { criuMemory: cost.descendantBytes }),
+    ...figuresOf(cost, target.pages * PAGE_BYTES),
     ...(waits === undefined ? {} : { waits: waits.count }),
     // Of no wait at all there is no length.
     ...(waits === undefined || waits.count === 0

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { Figures } from '../model.js';
 
 export interface Cost {
   readonly exit: number;
@@ -24,6 +25,18 @@ export interface Cost {
   readonly beganUs: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What every peer is measured by, whatever it did to `memoryBytes` of a tree's memory. */
+export function figuresOf(cost: Cost, memoryBytes: number): Figures {
+  return {
+    wall: cost.wallUs,
+    throughput: (memoryBytes / cost.wallUs) * 1e6,
+    cpu: cost.cpuUs,
+    cpuPerGib: (cost.cpuUs / memoryBytes) * 2 ** 30,
+    peakMemory: cost.peakBytes,
+    ...(cost.descendantBytes === undefined ? {} : { criuMemory: cost.descendantBytes }),
+  };
 }
 
 export interface MeterOptions {

@@ -107,6 +107,10 @@ export class Target implements AsyncDisposable {
     return this.#arenas;
   }
 
+  get pages(): number {
+    return this.#arenas.reduce((sum, { pages }) => sum + pages, 0);
+  }
+
   /** Nanoseconds of CPU time that the processes have used, by all their threads; what a dumper makes them do inside their own context counts here. */
   cpuNs(): number {
     return this.#arenas.reduce((sum, { pid }) => sum + taskNs(pid), 0);
