@@ -3,7 +3,8 @@
 // CLOCK_REALTIME: CRIU gives a restored tree a time namespace in which CLOCK_MONOTONIC goes on where it stood at the dump.
 //
 //   resumed NS                the first instruction after that, at once through the FIFO
-//   waited N P50 P99 MAX      before each answer: how many looks took as long as a fault takes, and how long those took, in nanoseconds
+//   away NS                   before each answer: the longest time between two looks since the last answer
+//   waited N P50 P99 MAX      after that: how many looks took as long as a fault takes, and how long those took, in nanoseconds
 #pragma once
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@ struct Probe {
   uint64_t pages;
   uint64_t waits[kMostWaits];
   _Atomic size_t count;
+  _Atomic uint64_t away;
 };
 
 static uint64_t clock_ns(void) {
@@ -50,6 +52,7 @@ static void *look(void *argument) {
   for (;;) {
     nanosleep(&pause, NULL);
     const uint64_t now = clock_ns();
+    if (now - last > probe->away) probe->away = now - last;
     if (now - last > kAwayNs) {
       char line[64];
       say_line(probe->fifo, line, snprintf(line, sizeof line, "resumed %" PRIu64 "\n", now));
@@ -74,7 +77,7 @@ static int by_length(const void *a, const void *b) {
 }
 
 // The thread goes on meanwhile: what it adds is of the next answer.
-static void tell_waits(const struct Probe *probe) {
+static void tell_waits(struct Probe *probe) {
   const size_t n = probe->count;
   uint64_t *sorted = malloc((n + 1) * sizeof *sorted);
   if (sorted == NULL) _exit(1);
@@ -83,5 +86,6 @@ static void tell_waits(const struct Probe *probe) {
   const uint64_t p50 = n == 0 ? 0 : sorted[n / 2], p99 = n == 0 ? 0 : sorted[n * 99 / 100], most = n == 0 ? 0 : sorted[n - 1];
   free(sorted);
   char line[128];
+  say_line(probe->fifo, line, snprintf(line, sizeof line, "away %" PRIu64 "\n", atomic_exchange(&probe->away, 0)));
   say_line(probe->fifo, line, snprintf(line, sizeof line, "waited %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", n, p50, p99, most));
 }

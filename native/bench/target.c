@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +44,9 @@ struct Arena {
   uint64_t pages;
   uint64_t dirty_pages_per_second;
 };
+
+// Held while pages are made dirty and while they are looked at, so that an answer is of one moment.
+static pthread_mutex_t dirtying = PTHREAD_MUTEX_INITIALIZER;
 
 enum { kMaxProcesses = 1024, kOwnerCheckSeconds = 2 };
 static const long kTickNs = 1000000;  // a dirty rate is kept in ticks of 1 ms
@@ -92,11 +96,13 @@ static struct Arena make_arena(const struct Plan *plan, int index) {
 static void answer(const struct Plan *plan, const struct Arena *arena, int index) {
   uint64_t digest = 0;
   struct Cut cut = {0, 0, 0, 0};
+  pthread_mutex_lock(&dirtying);
   for (uint64_t i = 0; i < arena->pages; i++) {
     const uint64_t *page = arena->words + i * kPageWords;
     digest = arena_digest(digest, page_digest(page), i);
-    if (arena->dirty_pages_per_second == 0) cut_add(&cut, page[0]);  // while they change, only a dump sees a cut
+    cut_add(&cut, page[0]);
   }
+  pthread_mutex_unlock(&dirtying);
   char line[256];
   const int length = snprintf(line, sizeof line, "%d %d %" PRIx64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64 " %s\n",
                               (int)getpid(), index, (uint64_t)(uintptr_t)arena->words, arena->pages, digest, cut.first, cut.last,
@@ -107,18 +113,35 @@ static void answer(const struct Plan *plan, const struct Arena *arena, int index
   close(fd);
 }
 
+// Makes so many pages dirty that are not zero, or all there are.
+static void make_dirty(const struct Arena *arena, uint64_t pages) {
+  static uint64_t page = 0, generation = 2;
+  pthread_mutex_lock(&dirtying);
+  for (uint64_t looked = 0; pages > 0 && looked < arena->pages; looked++) {
+    uint64_t *word = arena->words + page * kPageWords;
+    if (*word != 0) __atomic_store_n(word, generation, __ATOMIC_RELEASE), pages--;
+    if (++page == arena->pages) page = 0, generation++;
+  }
+  pthread_mutex_unlock(&dirtying);
+}
+
+// Which network this is: another one at another host.
+static ino_t network(void) {
+  struct stat place;
+  return stat("/proc/self/ns/net", &place) == 0 ? place.st_ino : 0;
+}
+
+// Until the tree has moved: what it finds there is to be looked at, and not written over.
 static void *keep_dirtying(void *argument) {
   const struct Arena *arena = argument;
+  const ino_t home = network();
   struct timespec next;
   clock_gettime(CLOCK_MONOTONIC, &next);
-  uint64_t owed = 0, page = 0, generation = 2;
-  for (;;) {
+  uint64_t owed = 0;
+  while (network() == home) {
     owed += arena->dirty_pages_per_second;  // in thousandths of a page
-    for (; owed >= 1000; owed -= 1000) {
-      uint64_t *word = arena->words + page * kPageWords;
-      if (*word != 0) __atomic_store_n(word, generation, __ATOMIC_RELEASE);
-      if (++page == arena->pages) page = 0, generation++;
-    }
+    make_dirty(arena, owed / 1000);
+    owed %= 1000;
     next.tv_nsec += kTickNs;
     if (next.tv_nsec >= 1000000000) next.tv_nsec -= 1000000000, next.tv_sec++;
     struct timespec now;

@@ -1,4 +1,4 @@
-import type { Destination, Group, Scenario } from './model.js';
+import type { Destination, Group, LinkShape, Scenario } from './model.js';
 import { PEERS } from './peers/choose.js';
 import { formatFigure } from './report/metrics.js';
 import { SCENARIOS } from './scenarios.js';
@@ -30,18 +30,33 @@ export function renderCatalog({ scenarios, peers }: Catalog): string {
 export function describeScenario(scenario: Scenario): string {
   if (scenario.group === 'container' && scenario.repeats > 1) return `${scenario.repeats} calls per run`;
   if (scenario.group === 'version') return `${scenario.repeats} repetitions per run`;
-  const { sizeBytes, processes, threads, dirtyBytesPerSecond, entropy, zeroShare, leaveRunning, destination, stages } =
-    scenario;
+  const {
+    sizeBytes,
+    processes,
+    threads,
+    dirtyBytesPerSecond,
+    entropy,
+    zeroShare,
+    leaveRunning,
+    destination,
+    stages,
+    link,
+  } = scenario;
   return [
     formatFigure(sizeBytes, 'bytes'),
     `${processes} ${processes === 1 ? 'process' : 'processes'} of ${threads} threads`,
     `${percent(entropy)} incompressible`,
     ...(zeroShare > 0 ? [`${percent(zeroShare)} zero pages`] : []),
     ...(dirtyBytesPerSecond > 0 ? [`dirties ${formatFigure(dirtyBytesPerSecond, 'bytes/s')}`] : []),
-    leaveRunning ? 'left running' : 'killed',
+    ...(link === undefined ? [leaveRunning ? 'left running' : 'killed'] : []),
     ...stages,
-    `to ${describeDestination(destination)}`,
+    link === undefined ? `to ${describeDestination(destination)}` : describeLink(link),
   ].join(', ');
+}
+
+function describeLink({ bitsPerSecond, roundTripUs }: LinkShape): string {
+  const shape = roundTripUs === 0 ? 'veth and tbf' : `${formatFigure(roundTripUs, 'us')} round trip, by a relay`;
+  return `over ${bitsPerSecond / 1e9} Gbit/s (${shape})`;
 }
 
 function describeDestination(destination: Destination): string {

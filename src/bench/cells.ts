@@ -4,6 +4,7 @@ import { runContainer } from './container-run.js';
 import { runDump } from './dump-run.js';
 import { WrongBytes } from './host/verify.js';
 import type { Workspace } from './host/workspace.js';
+import { runMigrate } from './migrate-run.js';
 import type { Cell, CellFailure, Run, Scenario } from './model.js';
 import type { PresentPeer } from './peers/choose.js';
 import type { Context, Peer } from './peers/peer.js';
@@ -83,8 +84,8 @@ function announce({ ui, scenario, runs, warmups }: Measurement, { planned, draft
     });
 }
 
-function summary({ figures: { first, frozen, wall, session, exchange } }: RunOutcome): string {
-  const named = { 'first instruction': first, frozen, wall, session, 'round trip': exchange };
+function summary({ figures: { first, downtime, frozen, wall, session, exchange } }: RunOutcome): string {
+  const named = { 'first instruction': first, downtime, frozen, wall, session, 'round trip': exchange };
   const parts = Object.entries(named).flatMap(([name, us]) =>
     us === undefined ? [] : [`${name} ${formatFigure(us, 'us')}`],
   );
@@ -118,6 +119,8 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
       return runRestore(peer, job);
     case 'container':
       return runContainer(peer, job);
+    case 'migrate':
+      return runMigrate(peer, job);
     default:
       return runDump(peer, job);
   }

@@ -3,13 +3,20 @@
  * measurement of a cell in processes of its own. What is kept is the series: every run with every parameter, never one number.
  */
 
-export type Group = 'dump' | 'archive' | 'restore' | 'container' | 'version';
+export type Group = 'dump' | 'archive' | 'restore' | 'container' | 'migrate' | 'version';
 
 /** Where image files go: a tmpfs, a file system on disk, or a directory that the caller chose. */
 export type Destination =
   | { readonly kind: 'tmpfs' }
   | { readonly kind: 'disk' }
   | { readonly kind: 'path'; readonly path: string };
+
+/** What lies between two hosts. */
+export interface LinkShape {
+  readonly bitsPerSecond: number;
+  /** 0: as short as the kernel makes it. */
+  readonly roundTripUs: number;
+}
 
 /** What the dumped tree is and does, and what is asked of the peer. All shares are in [0, 1]. */
 export interface Scenario {
@@ -32,6 +39,8 @@ export interface Scenario {
   /** Stages between the tasks' memory and the destination: `zstd`. */
   readonly stages: readonly string[];
   readonly destination: Destination;
+  /** Of the group `migrate` alone. */
+  readonly link?: LinkShape;
   /** What one run repeats inside its process: round trips for `version`, calls of `state` for a container; 1 for a dump. */
   readonly repeats: number;
 }
@@ -61,9 +70,17 @@ export type MetricName =
   | 'waits'
   | 'waitP50'
   | 'waitP99'
-  | 'waitMax';
+  | 'waitMax'
+  | 'downtime'
+  | 'ownDowntime'
+  | 'predicted'
+  | 'predictionError'
+  | 'wireBytes'
+  | 'iterations'
+  | 'sourceCpu'
+  | 'destinationCpu';
 
-export type Unit = 'us' | 'bytes' | 'bytes/s' | 'count';
+export type Unit = 'us' | 'bytes' | 'bytes/s' | 'count' | 'share';
 
 /** One measurement's numbers. A metric that this peer cannot have, or that the run did not produce, is absent: never zero. */
 export type Figures = Readonly<Partial<Record<MetricName, number>>>;

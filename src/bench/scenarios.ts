@@ -5,6 +5,7 @@ import type { BenchRequest } from './request.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
+const PAGE_BYTES = 4096;
 
 const PLAIN = {
   name: 'dump/plain',
@@ -43,6 +44,30 @@ const CONTAINER = {
   name: 'container/checkpoint',
   group: 'container',
   title: 'checkpoint of a container by its runtime, left running',
+} as const satisfies Scenario;
+
+const MS = 1000;
+const GBIT = 1e9;
+
+// The servers of the published table (docs/benchmarks.md): a service with a heap that was inflated and is hardly written to.
+const MIGRATE = {
+  ...PLAIN,
+  name: 'migrate/100',
+  group: 'migrate',
+  title: 'a service with 100 MB of heap moves to another host: the published table',
+  sizeBytes: 100e6,
+  leaveRunning: false,
+  link: { bitsPerSecond: GBIT, roundTripUs: 18 * MS },
+} as const satisfies Scenario;
+
+const MIGRATE_LARGE = {
+  ...MIGRATE,
+  name: 'migrate/large-1g',
+  title: '1 GiB with 57 % zero pages, a tenth rewritten per second, over 1 Gbit/s',
+  sizeBytes: GIB,
+  zeroShare: 0.57,
+  dirtyBytesPerSecond: Math.round(GIB / 10),
+  link: { bitsPerSecond: GBIT, roundTripUs: 0 },
 } as const satisfies Scenario;
 
 // The first scenario of a group is what the group's bare name means.
@@ -87,6 +112,21 @@ export const SCENARIOS: readonly Scenario[] = [
     sizeBytes: 4 * MIB,
     repeats: 50,
   },
+  MIGRATE,
+  ...[50, 10, 0].map((mb) => ({
+    ...MIGRATE,
+    name: `migrate/${mb}`,
+    title: `the same with ${mb} MB`,
+    // Without any heap it still has a page.
+    sizeBytes: Math.max(mb * 1e6, PAGE_BYTES),
+  })),
+  MIGRATE_LARGE,
+  {
+    ...MIGRATE_LARGE,
+    name: 'migrate/large-10g',
+    title: 'the same over 10 Gbit/s',
+    link: { bitsPerSecond: 10 * GBIT, roundTripUs: 0 },
+  },
   {
     ...PLAIN,
     name: 'version/swrk',
@@ -122,7 +162,6 @@ function overrides(request: BenchRequest): Partial<Scenario> {
   return Object.fromEntries(OVERRIDABLE.filter((key) => request[key] !== undefined).map((key) => [key, request[key]]));
 }
 
-const PAGE_BYTES = 4096;
 const MOST_PROCESSES = 1024;
 
 function check(scenario: Scenario): Scenario {

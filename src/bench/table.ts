@@ -32,6 +32,8 @@ function howVerified({ scenario }: Cell): string {
   switch (scenario.group) {
     case 'version':
       return 'answers verified';
+    case 'migrate':
+      return 'the tree asked for the digest of its memory, and for lost writes, at its destination in every run';
     case 'restore':
       return 'the restored tree asked for the digest of its memory in every run';
     case 'container':

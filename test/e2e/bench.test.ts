@@ -8,16 +8,19 @@ import { describe, expect } from 'vitest';
 import { type BenchRequest, runBench } from '../../src/bench/bench.js';
 import { PACKAGE_ROOT } from '../../src/bench/host/tools.js';
 import type { BenchResult } from '../../src/bench/model.js';
+import { PEERS } from '../../src/bench/peers/choose.js';
 import type { BenchProgress } from '../../src/bench/progress.js';
 import { tabulate } from '../../src/bench/report/tabulate.js';
 import { renderTable } from '../../src/bench/table.js';
 import { locate } from '../../src/criu/locate.js';
 import { RUNC } from '../helpers/container.js';
+import { BRIDGES } from '../helpers/lan.js';
 import { BUILT as LAUNCHER_BUILT } from '../helpers/launcher.js';
 import { need, testWith } from '../helpers/needs.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const MIB = 2 ** 20;
+const TUN = need('/dev/net/tun', !existsSync('/dev/net/tun') && 'this machine has none');
 const criu = await locate().catch(() => undefined);
 const NEEDS = [
   need('a CRIU', criu === undefined && 'run scripts/setup'),
@@ -146,6 +149,49 @@ describe('runBench()', () => {
       expect(await leftovers()).toEqual([]);
     },
   );
+
+  testWith(
+    [...NEEDS, BRIDGES, TUN],
+    'moves a tree between two hosts with every peer that is here, and hears from it for how long it was away',
+    async () => {
+      const { result } = await bench({ scenario: 'migrate/10', processes: 2, dirtyBytesPerSecond: MIB, runs: 1 });
+      const absent = result.absent.map(({ peer }) => peer);
+      expect(absent.filter((peer) => !/^(rsync-|criu-script-pre)/.test(peer))).toEqual([]);
+      expect(result.cells.length + absent.length).toBe(PEERS.filter(({ group }) => group === 'migrate').length);
+      for (const { peer, runs, failure } of result.cells) {
+        expect([peer, failure]).toEqual([peer, undefined]);
+        for (const { figures, verified } of runs) {
+          expect(verified).toMatchObject({ kind: 'images', pages: (16 * MIB) / 4096, restored: true });
+          // Two ways over the link at least, and less than all that the command took.
+          expect(figures.downtime).toBeGreaterThan(18_000);
+          expect(figures.downtime).toBeLessThan(figures.wall ?? 0);
+          expect(figures.wireBytes).toBeGreaterThan((16 * MIB) / 4);
+          expect(figures.sourceCpu).toBeGreaterThan(0);
+          expect(figures.destinationCpu).toBeGreaterThan(0);
+          expect(figures.predictionError === undefined).toBe(peer !== 'frazil');
+        }
+      }
+      expect(await leftovers()).toEqual([]);
+    },
+  );
+
+  testWith([...NEEDS, BRIDGES], 'fails the cell of a migration whose tree lost a write', async () => {
+    await using dir = tempDir();
+    const wrong = join(dir.path, 'criu');
+    const script = [
+      '#!/bin/sh',
+      'for word; do [ "$last" = -D ] && images=$word; last=$word; done',
+      // The page server's: the first word of a page in the middle is what is rewritten in order.
+      '[ "$1" = restore ] && printf X | dd of="$(ls "$images"/pages-*.img)" bs=1 seek=8196096 conv=notrunc 2>/dev/null',
+      `exec "${criu?.path}" "$@"`,
+    ];
+    await writeFile(wrong, `${script.join('\n')}\n`);
+    await chmod(wrong, 0o755);
+    const request = { scenario: 'migrate/large-1g', peers: ['criu-script'], criu: wrong, runs: 1, zeroShare: 0 };
+    const { result } = await bench(request);
+    expect(result.cells[0]).toMatchObject({ runs: [], failure: { reason: expect.stringContaining('lost a write') } });
+    expect(await leftovers()).toEqual([]);
+  });
 
   testWith(NEEDS, 'fails the cell of a fast wrong pipeline: one byte of the images differs', async () => {
     await using dir = tempDir();

@@ -4,6 +4,7 @@ import { readFile, realpath, statfs } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { hasSoftDirty } from '../../criu/doctor/kernel.js';
 import { locate } from '../../criu/locate.js';
 import type { Environment } from '../model.js';
 import { PACKAGE_ROOT } from './tools.js';
@@ -11,13 +12,19 @@ import { PACKAGE_ROOT } from './tools.js';
 export interface Host {
   readonly criuPath: string;
   readonly criuVersion: string;
+  /** The kernel tells which pages were written. */
+  readonly softDirty: boolean;
 }
 
 /** The CRIU that every peer uses. Throws CRIU_MISSING. */
 export async function findHost(criu: string | undefined): Promise<Host> {
   const { path } = await locate({ criu });
   const { stdout } = await promisify(execFile)(path, ['--version']);
-  return { criuPath: path, criuVersion: /Version:\s*(\S+)/.exec(stdout)?.[1] ?? 'unknown' };
+  return {
+    criuPath: path,
+    criuVersion: /Version:\s*(\S+)/.exec(stdout)?.[1] ?? 'unknown',
+    softDirty: await hasSoftDirty(),
+  };
 }
 
 export async function describeEnvironment(host: Host, destinationPath: string): Promise<Environment> {
@@ -34,7 +41,8 @@ export async function describeEnvironment(host: Host, destinationPath: string): 
     virtualization: await virtualization(),
     transparentHugepages: await transparentHugepages(),
     nodeVersion: process.version,
-    ...host,
+    criuVersion: host.criuVersion,
+    criuPath: host.criuPath,
     destinationPath,
     destinationFilesystem: await filesystem(destinationPath),
     loadAverage: loadavg()[0] ?? 0,

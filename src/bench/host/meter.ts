@@ -101,7 +101,11 @@ function tryKill(pid: number, signal: NodeJS.Signals): void {
 
 const KIB = 1024;
 
-function parseReport(text: string): Omit<Cost, 'stdout' | 'stderr'> {
+/** A cost without what the command printed. */
+export type Report = Omit<Cost, 'stdout' | 'stderr'>;
+
+/** What `run` has written. Throws PROTOCOL. */
+export function parseReport(text: string): Report {
   const fields = asNumbers(text);
   const take = (name: string): number => {
     const value = fields[name];

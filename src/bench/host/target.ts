@@ -19,6 +19,8 @@ export interface Arena {
   readonly address: string;
   readonly pages: number;
   readonly digest: string;
+  /** Whether what it writes in order shows one moment: a write that was lost does not. */
+  readonly whole: boolean;
 }
 
 /** What the restored tree says of its restore (native/bench/probe.h). */
@@ -41,6 +43,9 @@ export interface TargetOptions {
   readonly launch?: ((command: readonly string[]) => readonly string[]) | undefined;
 }
 
+/** How pids are signalled that are not of this pid namespace. */
+export type Signals = (pids: readonly number[], signal: 'USR1') => Promise<void>;
+
 export const PAGE_BYTES = 4096;
 
 // First touch of memory that a virtual machine's host has not backed was measured at 0.3 GB/s; a tenth of that is a hang.
@@ -54,6 +59,8 @@ export class Target implements AsyncDisposable {
   readonly #lines: string[] = [];
   readonly #resumedUs: number[] = [];
   #waits: Waits | undefined;
+  #awayUs: number | undefined;
+  #elsewhere: Signals | undefined;
   readonly #scenario: Scenario;
   readonly #launched: boolean;
   #arenas: readonly Arena[] = [];
@@ -126,11 +133,22 @@ export class Target implements AsyncDisposable {
     return this.#waits;
   }
 
+  /** The longest time for which it did not run between the last two answers. */
+  get awayUs(): number | undefined {
+    return this.#awayUs;
+  }
+
+  /** It lives where `signals` reaches it, and is for whoever made that place to end: none of its pids is touched here any more. */
+  moved(signals: Signals): void {
+    this.#elsewhere = signals;
+  }
+
   #hear(line: string): void {
     const [word, ...rest] = line.split(' ');
     const [first = 0, ...times] = rest.map((text) => Number(text));
     const [p50Us = 0, p99Us = 0, maxUs = 0] = times.map((ns) => ns / 1000);
     if (word === 'resumed') this.#resumedUs.push(first / 1000);
+    else if (word === 'away') this.#awayUs = first / 1000;
     else if (word === 'waited') this.#waits = { count: first, p50Us, p99Us, maxUs };
     else this.#lines.push(line);
   }
@@ -138,7 +156,9 @@ export class Target implements AsyncDisposable {
   /** Asks every process for its digest now. Also works on a restored tree. */
   async ask(signal?: AbortSignal): Promise<readonly Arena[]> {
     this.#lines.length = 0;
-    for (const { pid } of this.#arenas) process.kill(pid, 'SIGUSR1');
+    const pids = this.#arenas.map(({ pid }) => pid);
+    if (this.#elsewhere === undefined) for (const pid of pids) process.kill(pid, 'SIGUSR1');
+    else await this.#elsewhere(pids, 'USR1');
     return this.#answers(signal);
   }
 
@@ -164,6 +184,7 @@ export class Target implements AsyncDisposable {
 
   /** Ends the tree and resolves when nothing of it runs; zombies that init has yet to reap may remain. Safe to call twice. */
   async end(): Promise<void> {
+    if (this.#elsewhere !== undefined) return;
     const pids =
       this.#arenas.length > 0
         ? this.#arenas.map(({ pid }) => pid)
@@ -221,17 +242,19 @@ function argv(fifo: string, scenario: Scenario, seed: number): string[] {
   const { sizeBytes, processes, threads, entropy, zeroShare, dirtyBytesPerSecond, group } = scenario;
   const pages = Math.max(1, Math.round(sizeBytes / processes / PAGE_BYTES));
   const dirtyPages = Math.round(dirtyBytesPerSecond / processes / PAGE_BYTES);
-  const probe = group === 'restore' ? 1 : 0;
-  return [fifo, process.pid, pages, seed, entropy, zeroShare, dirtyPages, processes, threads, probe].map(String);
+  const probe = group === 'restore' || group === 'migrate' ? 1 : 0;
+  // A pid namespace without us is no reason to end.
+  const owner = group === 'migrate' ? 0 : process.pid;
+  return [fifo, owner, pages, seed, entropy, zeroShare, dirtyPages, processes, threads, probe].map(String);
 }
 
 function parseArena(line: string): Arena {
-  const match = /^(\d+) (\d+) ([0-9a-f]+) (\d+) ([0-9a-f]{16}) \d+ \d+ ok$/.exec(line);
-  const [, pid, index, address, pages, digest] = match ?? [];
+  const match = /^(\d+) (\d+) ([0-9a-f]+) (\d+) ([0-9a-f]{16}) \d+ \d+ (ok|broken)$/.exec(line);
+  const [, pid, index, address, pages, digest, cut] = match ?? [];
   if (address === undefined || digest === undefined) {
     throw new CheckpointError('PROTOCOL', `Cannot read the target's answer "${line}"`, { received: line });
   }
-  return { pid: Number(pid), index: Number(index), address, pages: Number(pages), digest };
+  return { pid: Number(pid), index: Number(index), address, pages: Number(pages), digest, whole: cut === 'ok' };
 }
 
 function taskNs(pid: number): number {

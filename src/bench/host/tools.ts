@@ -20,12 +20,16 @@ export interface Tools {
   readonly run: string;
   /** `criu swrk` driven by hand. */
   readonly version: string;
+  /** A link with a rate and a delay between two network namespaces. */
+  readonly link: string;
+  /** One file over TCP. */
+  readonly carry: string;
 }
 
 /** The package's root, from `src/bench/host` and from `dist/bench/host` alike. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-const NAMES = ['target', 'verify', 'run', 'version'] as const satisfies readonly (keyof Tools)[];
+const NAMES = ['target', 'verify', 'run', 'version', 'link', 'carry'] as const satisfies readonly (keyof Tools)[];
 const FLAGS = ['-O2', '-std=gnu11', '-pthread'];
 
 export interface ToolsOptions {
@@ -46,6 +50,8 @@ export async function prepareTools({ env = process.env, signal }: ToolsOptions =
     verify: join(place, 'verify'),
     run: join(place, 'run'),
     version: join(place, 'version'),
+    link: join(place, 'link'),
+    carry: join(place, 'carry'),
   };
 }
 

@@ -49,5 +49,6 @@ export function verifyAnswers(before: readonly Arena[], after: readonly Arena[],
         `process ${arena.pid} has other memory ${when}: digest ${now?.digest}, it had ${arena.digest}`,
       );
     }
+    if (!now.whole) throw new WrongBytes(`process ${arena.pid} has lost a write ${when}`);
   }
 }

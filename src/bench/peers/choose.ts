@@ -5,6 +5,7 @@ import { CRIU_NODE_TAR, CRIU_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT } 
 import { CONTAINER_PEERS } from './container.js';
 import { CRIU } from './criu.js';
 import { FRAZIL_LIBRARY, FRAZIL_SERVICE, frazilCommand, frazilDirect } from './frazil.js';
+import { MIGRATE_PEERS } from './migrate.js';
 import type { Context, Peer } from './peer.js';
 import { RESTORE_PEERS } from './restore.js';
 import { VERSION_PEERS } from './version.js';
@@ -17,6 +18,7 @@ export const PEERS: readonly Peer[] = [
   ...ARCHIVE_PEERS,
   ...RESTORE_PEERS,
   ...CONTAINER_PEERS,
+  ...MIGRATE_PEERS,
   ...VERSION_PEERS,
 ];
 

@@ -3,6 +3,7 @@
  * bytes, CRIU's frozen time) it measures for all peers alike; `read` adds only what no outsider can see.
  */
 import type { Host } from '../host/environment.js';
+import type { Hosts } from '../host/hosts.js';
 import type { Tools } from '../host/tools.js';
 import type { Figures, Group, MetricName, Scenario } from '../model.js';
 import type { RunPhase } from '../progress.js';
@@ -76,12 +77,34 @@ export interface ContainerPeer extends Common {
   command(job: ContainerJob): readonly string[];
 }
 
+/** What is asked of somebody who moves trees. */
+export interface MigrateJob extends DumpJob {
+  readonly hosts: Hosts;
+  /** For images at the destination: exists, and is empty. */
+  readonly copyDir: string;
+}
+
+export interface Invocation {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** The command runs at the source and ends when the tree runs at the destination. */
+export interface MigratePeer extends Common {
+  readonly group: 'migrate';
+  /** What waits at the destination beforehand, and ends by itself; its first line of output goes to `command`. */
+  receiver?(job: MigrateJob): readonly string[];
+  command(job: MigrateJob, greeting: string): Invocation;
+  /** From the command's standard output. */
+  read?(stdout: string): Figures;
+}
+
 export interface VersionPeer extends Common {
   readonly group: 'version';
   command(job: VersionJob): readonly string[];
 }
 
-export type Peer = DumpPeer | RestorePeer | ContainerPeer | VersionPeer;
+export type Peer = DumpPeer | RestorePeer | ContainerPeer | MigratePeer | VersionPeer;
 
 /** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered (in C: `answerHex`, the bytes). */
 export interface VersionOutput {

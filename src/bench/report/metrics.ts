@@ -11,6 +11,63 @@ export interface Metric {
 
 export const METRICS: readonly Metric[] = [
   {
+    name: 'downtime',
+    title: 'downtime',
+    unit: 'us',
+    better: 'less',
+    meaning:
+      'the longest time for which a thread of the tree that looks at the clock 5000 times a second did not run, from before the migration until after it, as it says itself',
+  },
+  {
+    name: 'ownDowntime',
+    title: 'downtime, own report',
+    unit: 'us',
+    better: 'less',
+    meaning: 'what the peer says that it was',
+  },
+  {
+    name: 'predicted',
+    title: 'downtime, predicted',
+    unit: 'us',
+    better: 'less',
+    meaning: 'what the peer said before it froze the tree',
+  },
+  {
+    name: 'predictionError',
+    title: 'prediction off by',
+    unit: 'share',
+    better: 'less',
+    meaning: 'how far the prediction was from the downtime that the tree saw, as a share of the latter',
+  },
+  {
+    name: 'wireBytes',
+    title: 'bytes on the link',
+    unit: 'bytes',
+    better: 'less',
+    meaning: 'both ways, by the counters of the device: headers, control and encryption included',
+  },
+  {
+    name: 'iterations',
+    title: 'levels',
+    unit: 'count',
+    better: 'less',
+    meaning: 'iterations and the final dump, as the peer says',
+  },
+  {
+    name: 'sourceCpu',
+    title: 'CPU at the source',
+    unit: 'us',
+    better: 'less',
+    meaning: 'user and system time of all commands at the source, CRIU included',
+  },
+  {
+    name: 'destinationCpu',
+    title: 'CPU at the destination',
+    unit: 'us',
+    better: 'less',
+    meaning: 'the same at the destination; of a receiver that waited for it with its start',
+  },
+  {
     name: 'first',
     title: 'first instruction',
     unit: 'us',
@@ -186,6 +243,8 @@ export function formatFigure(value: number, unit: Unit): string {
       return scaled(value, 1000, ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s']);
     case 'count':
       return String(Math.round(value));
+    case 'share':
+      return `${(value * 100).toFixed(1)} %`;
   }
 }
 

@@ -58,7 +58,9 @@ async function images(name: string, extents: readonly Extent[], format: '4.1' | 
   return dir;
 }
 
-const arena = (digest: string, pages: number) => [{ pid: PID, index: 0, address: ADDRESS.toString(16), pages, digest }];
+const arena = (digest: string, pages: number) => [
+  { pid: PID, index: 0, address: ADDRESS.toString(16), pages, digest, whole: true },
+];
 
 /** The digest of a directory, taken from the complaint about a wrong one. */
 async function digestOf(dir: string, pages: number): Promise<string> {
