@@ -39,10 +39,17 @@
   }, {
     "target_name": "frazil-runc",
     "type": "executable",
-    "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.programs['frazil-runc']].map((f) => 'native/' + f).join(' ')\")"],
+    "sources": ["<!@(node -p \"const s = require('./native/sources.json'); s.programs['frazil-runc'].map((f) => 'native/' + f).join(' ')\")"],
     "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
     "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-iquote", "<(module_root_dir)/native"],
-    "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
-    "conditions": [["OS!='linux'", {"type": "none"}]],
+    "conditions": [
+      ["OS!='linux'", {"type": "none"}],
+      # Without a C library: native/seat/bare.h.
+      ["target_arch=='x64'", {
+        "defines": ["FRAZIL_BARE"],
+        "cflags_cc": ["-fno-stack-protector"],
+        "ldflags": ["-nostdlib", "-static"],
+      }, {"ldflags": ["-static-libstdc++", "-static-libgcc"]}],
+    ],
   }],
 }

@@ -24,40 +24,8 @@ import { ask } from '../helpers/ask.js';
 import { RUNC } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
-import { IMAGE, PODMAN, type Podman, startPodman } from '../helpers/podman.js';
+import { PODMAN, run, running, startPodman } from '../helpers/podman.js';
 import { tempDir } from '../helpers/temp-dir.js';
-import { until } from '../helpers/until.js';
-
-interface Running {
-  readonly name: string;
-  readonly control: string;
-}
-
-async function run(podman: Podman, name: string, ...options: string[]): Promise<Running> {
-  await podman.call(
-    'run',
-    '-d',
-    '--network',
-    'none',
-    '--name',
-    name,
-    ...options,
-    IMAGE,
-    '/bin/memory',
-    '/tmp/control',
-    '16',
-    '2',
-    '4',
-  );
-  return running(podman, name);
-}
-
-async function running(podman: Podman, name: string): Promise<Running> {
-  // The path of its root in the store is too long for a socket.
-  const control = `/proc/${await podman.call('inspect', '--format', '{{.State.Pid}}', name)}/root/tmp/control`;
-  await until('the target in the container answers', () => ask(control, 'pid').then(Boolean, () => false));
-  return { name, control };
-}
 
 const COMPRESSIONS = ['none', 'gzip', 'zstd'] as const;
 

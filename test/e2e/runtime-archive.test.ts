@@ -23,7 +23,7 @@ import {
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { FRAZIL } from '../helpers/frazil-cli.js';
 import { testWith } from '../helpers/needs.js';
-import { IMAGE, PODMAN, startPodman } from '../helpers/podman.js';
+import { PODMAN, run, startPodman } from '../helpers/podman.js';
 import { type TempDir, tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
 
@@ -231,23 +231,8 @@ function frazil(...words: string[]): { readonly status: number | null; readonly 
 testWith([PODMAN, CRIU_42.here], "frazil checkpoint --container takes Podman's containers, too", async () => {
   await using dir = tempDir();
   await using podman = await startPodman(dir);
-  await podman.call(
-    'run',
-    '-d',
-    '--network',
-    'none',
-    '--name',
-    'a',
-    IMAGE,
-    '/bin/memory',
-    '/tmp/control',
-    '16',
-    '2',
-    '4',
-  );
+  const { control } = await run(podman, 'a');
   const id = await podman.call('inspect', '--format', '{{.Id}}', 'a');
-  const control = `/proc/${await podman.call('inspect', '--format', '{{.State.Pid}}', 'a')}/root/tmp/control`;
-  await until('it answers', () => ask(control, 'pid').then(Boolean, () => false));
   const before = await ask(control, 'digest');
   await podman.call('exec', 'a', '/bin/busybox', 'touch', '/bin/added');
   const found = await findContainer(id.slice(0, 12), { roots: [podman.runtimeRoot] });

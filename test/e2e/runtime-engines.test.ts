@@ -10,7 +10,7 @@ import { answers, type Outcome, RUNC, startContainer } from '../helpers/containe
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { BUILT, LAUNCHER } from '../helpers/launcher.js';
 import { testWith } from '../helpers/needs.js';
-import { IMAGE, PODMAN, startPodman } from '../helpers/podman.js';
+import { PODMAN, run, running, startPodman } from '../helpers/podman.js';
 import { type TempDir, tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
 
@@ -44,10 +44,14 @@ describe('Podman', () => {
   testWith(needs, 'its probes are answered as runc answers them', async () => {
     await using dir = tempDir();
     for (const probe of ['--version', 'features', 'checkpoint --help', 'restore --lsm-mount-context']) {
-      const [ours, real] = [LAUNCHER, RUNC.program(dir)].map((program) => bare(program, dir, probe.split(' ')));
-      const plain = async (outcome: Outcome | undefined): Promise<unknown> =>
+      // One after the other: they print into the same files.
+      const [ours, real] = [
+        await bare(LAUNCHER, dir, probe.split(' ')),
+        await bare(RUNC.program(dir), dir, probe.split(' ')),
+      ];
+      const plain = (outcome: Outcome): unknown =>
         JSON.parse(JSON.stringify(outcome).replaceAll(/time=[^ ]*/g, 'time'));
-      expect(await plain(await ours), probe).toEqual(await plain(await real));
+      expect(plain(ours), probe).toEqual(plain(real));
     }
     const supported = await bare(LAUNCHER, dir, ['checkpoint', '--help']);
     expect(supported.status).toBe(0);
@@ -147,12 +151,8 @@ testWith(
     await using podman = await startPodman(dir, () => {}, { frazil: LAUNCHER });
     const call = (...words: string[]): Promise<string> => podman.call('--runtime', 'frazil', ...words);
     const inspect = (name: string, what: string): Promise<string> => call('inspect', '--format', `{{.${what}}}`, name);
-    const digest = async (name: string): Promise<unknown> => {
-      const control = `/proc/${await inspect(name, 'State.Pid')}/root/tmp/control`;
-      await until('the target in the container answers', () => ask(control, 'pid').then(Boolean, () => false));
-      return ask(control, 'digest');
-    };
-    await call('run', '-d', '--network', 'none', '--name', 'a', IMAGE, '/bin/memory', '/tmp/control', '16', '2', '4');
+    const digest = async (name: string): Promise<unknown> => ask((await running(podman, name)).control, 'digest');
+    await run({ ...podman, call }, 'a');
     expect(await inspect('a', 'OCIRuntime')).toBe('frazil');
     const before = await digest('a');
     await call('container', 'checkpoint', '--keep', 'a');

@@ -1,12 +1,13 @@
 // Every option of checkpoint and restore, through Frazil and by the runtime alone: the same status, the same words, the same files left
 // behind; and the container is what it was.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { answers, type Container, type Outcome, RUNTIMES, SEATED, startContainer } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
+import { seen } from '../helpers/seen.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 /** Behind `checkpoint --image-path IMAGES --leave-running`; DIR is a folder of this call. What a runtime does not have it refuses. */
@@ -116,21 +117,4 @@ describe.each(RUNTIMES)('$name', (runtime) => {
 
 function dashes(flag: string): string {
   return flag.replaceAll(/\W+/g, '-');
-}
-
-interface Seen extends Outcome {
-  readonly files: readonly string[];
-}
-
-// Images by kind: their numbers and some of their names are ids of the kernel. CRIU has a pages file in which ours has none for a task
-// without contents, and the other way round.
-function seen({ status, stdout, stderr }: Outcome, folder: string): Seen {
-  const plain = (text: string): string =>
-    text
-      .replaceAll(/"?time"?[=:]"[^"]*"/g, 'time')
-      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z:/g, 'time')
-      .replaceAll(folder, 'DIR');
-  const files = readdirSync(folder, { recursive: true }).map((name) => String(name).replaceAll(/\d+/g, 'N'));
-  const kinds = status === 0 ? files : files.filter((name) => !name.endsWith('.img'));
-  return { status, stdout: plain(stdout), stderr: plain(stderr), files: [...new Set(kinds)].sort() };
 }

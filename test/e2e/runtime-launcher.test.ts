@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { answers, type Outcome, RUNC, SEATED, startContainer } from '../helpers/container.js';
@@ -49,6 +50,27 @@ test('it does not start itself, whatever its name is', async () => {
   await bare('/bin/ln', ['-s', LAUNCHER, join(link, 'runc')], dir.path);
   const env = { PATH: `${link}:${folder}`, FRAZIL_HOME: dir.path };
   expect(await bare(join(link, 'runc'), ['--version'], dir.path, env)).toMatchObject({ stdout: 'the other one\n' });
+});
+
+test('what it cannot start it says, with the reason', async () => {
+  await using dir = tempDir();
+  const file = join(dir.path, 'script');
+  writeFileSync(file, 'no program\n', { mode: 0o755 });
+  const said = (path: string, why: string) => ({
+    status: 1,
+    stdout: '',
+    stderr: `Error (frazil-runc): cannot start "${path}": ${why}\n`,
+  });
+  const tried = (path: string) => bare(LAUNCHER, ['state', 'x'], dir.path, { FRAZIL_RUNC: path });
+  expect(await tried(file)).toEqual(said(file, 'Exec format error'));
+  expect(await tried(`${dir.path}/none`)).toEqual(said(`${dir.path}/none`, 'No such file or directory'));
+  expect(await tried('x'.repeat(5000))).toEqual(said('', 'No such file or directory'));
+});
+
+testWith([RUNC.here], 'without any variable the private prefix is found by the home in /etc/passwd', async () => {
+  const found = await bare(LAUNCHER, ['--version'], '/');
+  expect(found).toMatchObject({ status: 0, stdout: expect.stringContaining('runc version') });
+  expect(found).toEqual(await bare(LAUNCHER, ['--version'], '/', { HOME: userInfo().homedir }));
 });
 
 testWith([RUNC.here, CRIU_42.here], 'the CRIU that --criu names is the one that gets our seat', async () => {

@@ -1,12 +1,12 @@
 // Bad input: what a runtime refuses it refuses through us, in the same words, with the same status and the same files left behind.
 
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { type Container, makeContainer, type Outcome, RUNTIMES, SEATED, startContainer } from '../helpers/container.js';
+import { type Container, makeContainer, RUNTIMES, SEATED, startContainer } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
+import { seen } from '../helpers/seen.js';
 import { type TempDir, tempDir } from '../helpers/temp-dir.js';
 
 type Case = readonly [why: string, words: string, only?: 'runc'];
@@ -86,25 +86,4 @@ async function same(container: Container, dir: TempDir, [why, words]: Case): Pro
   await container.call('delete', '--force', 'another');
   expect(got, why).toEqual(expected);
   expect(got.status, why).not.toBe(0);
-}
-
-interface Seen extends Outcome {
-  readonly files: readonly string[];
-}
-
-// What differs between two calls of the same program is not compared: the time, and the folder. Nor image files: CRIU may leave some of
-// them, we leave none.
-function seen({ status, stdout, stderr }: Outcome, folder: string): Seen {
-  const plain = (text: string): string =>
-    text
-      .replaceAll(/"?time"?[=:]"[^"]*"/g, 'time')
-      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z:/g, 'time')
-      .replaceAll(folder, 'FOLDER');
-  const files = readdirSync(folder, { recursive: true }).map(String);
-  return {
-    status,
-    stdout: plain(stdout),
-    stderr: plain(stderr),
-    files: files.filter((name) => !name.endsWith('.img')).sort(),
-  };
 }

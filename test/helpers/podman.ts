@@ -5,6 +5,7 @@ import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { ask } from './ask.js';
 import { CRIU_42 } from './criu-cli.js';
 import { need } from './needs.js';
 import { programOf } from './target.js';
@@ -30,6 +31,27 @@ export interface Podman extends AsyncDisposable {
   call(...args: string[]): Promise<string>;
 }
 
+export interface PodmanContainer {
+  readonly name: string;
+  /** Where its target is asked. */
+  readonly control: string;
+}
+
+/** Starts a container with the target `memory` in it, and no network; `options` are those of `podman run`. */
+export async function run(podman: Podman, name: string, ...options: string[]): Promise<PodmanContainer> {
+  const started = ['run', '-d', '--network', 'none', '--name', name, ...options, IMAGE];
+  await podman.call(...started, '/bin/memory', '/tmp/control', '16', '2', '4');
+  return running(podman, name);
+}
+
+/** Waits until the target of the container answers. */
+export async function running(podman: Podman, name: string): Promise<PodmanContainer> {
+  // The path of its root in the store is too long for a socket.
+  const control = `/proc/${await podman.call('inspect', '--format', '{{.State.Pid}}', name)}/root/tmp/control`;
+  await until('the target in the container answers', () => ask(control, 'pid').then(Boolean, () => false));
+  return { name, control };
+}
+
 /** `fill` may add to the image; `runtimes` are known to it by their names, besides its own. */
 export async function startPodman(
   dir: TempDir,
@@ -42,7 +64,7 @@ export async function startPodman(
   const runtimeRoot = join(state, 'runc');
   const env = environment(state, runtimes);
   const call = (...args: string[]): Promise<string> =>
-    run(join(PREFIX, 'usr/bin/podman'), ['--runtime-flag', `root=${runtimeRoot}`, ...args], env);
+    execute(join(PREFIX, 'usr/bin/podman'), ['--runtime-flag', `root=${runtimeRoot}`, ...args], env);
   execFileSync('tar', ['-C', rootfs, '-cf', join(dir.path, 'image.tar'), '.']);
   await call('import', '--quiet', '-c', 'ENV PATH=/bin', join(dir.path, 'image.tar'), IMAGE);
   return {
@@ -135,7 +157,7 @@ function containersConf({ state, prefix, runtimes }: Conf): readonly string[] {
 }
 
 // Into files would do as well: conmon keeps what it inherits, but Podman gives it none of these.
-function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+function execute(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(file, args, { env, maxBuffer: 1 << 24 }, (failure, stdout, stderr) => {
       if (failure === null) resolve(stdout.trim());
