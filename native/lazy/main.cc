@@ -27,6 +27,7 @@ struct Arguments {
   int directory = -1;
   int archive = -1;  // its pages are in there, and not in the directory
   int places = -1;   // at these places
+  int chain = -1;    // its pages are in this images directory and its parents
   int replay = -1;
 };
 
@@ -58,6 +59,8 @@ bool take(Arguments& arguments, std::string_view name, int value) noexcept {
     arguments.archive = value;
   else if (name == "places")
     arguments.places = value;
+  else if (name == "chain")
+    arguments.chain = value;
   else if (name == "replay")
     arguments.replay = value;
   else
@@ -119,7 +122,8 @@ Result<Exit> serve(Arguments& arguments, Board& board, Notes& notes, int guardia
   }
   auto place = open_place(arguments);
   if (!place.ok()) return place.error();
-  auto source = std::make_unique<page::DirectorySource>(UniqueFd(arguments.directory), std::move(place).value());
+  auto source = std::make_unique<page::DirectorySource>(UniqueFd(arguments.directory), std::move(place).value(),
+                                                        UniqueFd(arguments.chain));
   auto server = Server::open(arguments.server, std::move(source), board, notes);
   if (!server.ok()) return server.error();
   return server.value()->run(guardian);

@@ -16,7 +16,7 @@ function why(message: LazyMessage): string {
   const page = `page 0x${message.vaddr.toString(16)} of process ${message.image}`;
   switch (message.fault) {
     case 'source':
-      return `${page} cannot be read: ${reason(message)}`;
+      return `${page}${levelOf(message)} cannot be read: ${reason(message)}`;
     case 'unregistered':
       return `${page} is lazy in its images, but CRIU has not prepared it for that`;
     case 'server-died':
@@ -32,6 +32,10 @@ function why(message: LazyMessage): string {
     default:
       return `${message.op} failed with ${nameOf(message)}`;
   }
+}
+
+function levelOf({ level }: LazyMessage): string {
+  return level === 0 ? '' : ` in "${new Array<string>(level).fill('parent').join('/')}"`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -64,6 +64,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'mkdirBeneath',
   'symlinkBeneath',
   'readArchive',
+  'stageChain',
   'stageEager',
   'copyBytes',
   'readBytes',
