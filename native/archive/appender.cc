@@ -54,7 +54,7 @@ class FrameAppender final : public Appender {
     end_frame();
     pages_ = true;
     at_ += head.size();
-    return file_.commit(at_ - head.size(), head.size(), compress::stored_frame(codec_, head), cancel_);
+    return file_.commit_one(at_ - head.size(), head.size(), compress::stored_frame(codec_, head), cancel_);
   }
 
   Result<void> end_pages() noexcept override {

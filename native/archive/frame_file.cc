@@ -17,28 +17,31 @@ void put32(std::vector<std::byte>& to, uint32_t value) {
 }  // namespace
 
 // Written with the mutex held: the next one cannot be written before this one anyway.
-Result<void> FrameFile::commit(uint64_t at, uint64_t bytes, std::span<const std::byte> frame,
+Result<void> FrameFile::commit(uint64_t at, std::span<const Entry> entries, std::span<const std::byte> frames,
                                const Cancel& cancel) noexcept {
   const std::lock_guard lock(mutex_);
   if (failure_) return *failure_;
   if (at != next_) {
-    waiting_.emplace(at, Waiting{bytes, {frame.begin(), frame.end()}});
+    waiting_.emplace(at, Waiting{{entries.begin(), entries.end()}, {frames.begin(), frames.end()}});
     return {};
   }
-  Result<void> written = append(bytes, frame, cancel);
+  Result<void> written = append(entries, frames, cancel);
   for (auto first = waiting_.begin(); written.ok() && first != waiting_.end() && first->first == next_;) {
-    written = append(first->second.bytes, first->second.frame, cancel);
+    written = append(first->second.entries, first->second.frames, cancel);
     first = waiting_.erase(first);
   }
   if (!written.ok()) failure_ = written.error();
   return written;
 }
 
-Result<void> FrameFile::append(uint64_t bytes, std::span<const std::byte> frame, const Cancel& cancel) noexcept {
-  if (auto appended = output_.append(frame, cancel); !appended.ok()) return appended;
-  entries_.push_back({static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(bytes)});
-  next_ += bytes;
-  counters_.add(&page::Counters::bytes_out, frame.size());
+Result<void> FrameFile::append(std::span<const Entry> entries, std::span<const std::byte> frames,
+                               const Cancel& cancel) noexcept {
+  if (auto appended = output_.append(frames, cancel); !appended.ok()) return appended;
+  for (const Entry& entry : entries) {
+    entries_.push_back(entry);
+    next_ += entry.bytes;
+  }
+  counters_.add(&page::Counters::bytes_out, frames.size());
   return {};
 }
 

@@ -15,10 +15,22 @@ namespace frazil::archive {
 // What has to wait for an earlier frame is kept in memory, so the callers bound how far they run ahead.
 class FrameFile {
  public:
+  struct Entry {
+    uint32_t compressed;
+    uint32_t bytes;
+  };
+
   FrameFile(Output& output, page::Counters& counters) noexcept : output_(output), counters_(counters) {}
 
-  // The frame that holds the `bytes` of the stream from `at` on. Any thread. A failure to write is everybody's from then on.
-  Result<void> commit(uint64_t at, uint64_t bytes, std::span<const std::byte> frame, const Cancel& cancel) noexcept;
+  // Frames that lie one after the other in `frames` and hold the stream from `at` on. Any thread. A failure to write is everybody's from
+  // then on.
+  Result<void> commit(uint64_t at, std::span<const Entry> entries, std::span<const std::byte> frames,
+                      const Cancel& cancel) noexcept;
+  Result<void> commit_one(uint64_t at, uint64_t bytes, std::span<const std::byte> frame,
+                          const Cancel& cancel) noexcept {
+    const Entry entry{static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(bytes)};
+    return commit(at, std::span(&entry, 1), frame, cancel);
+  }
   // How much of the stream is written.
   uint64_t next() const noexcept { return next_.load(std::memory_order_acquire); }
   // No frame waits for one that has not come.
@@ -30,15 +42,11 @@ class FrameFile {
 
  private:
   struct Waiting {
-    uint64_t bytes;
-    std::vector<std::byte> frame;
-  };
-  struct Entry {
-    uint32_t compressed;
-    uint32_t bytes;
+    std::vector<Entry> entries;
+    std::vector<std::byte> frames;
   };
 
-  Result<void> append(uint64_t bytes, std::span<const std::byte> frame, const Cancel& cancel) noexcept;
+  Result<void> append(std::span<const Entry> entries, std::span<const std::byte> frames, const Cancel& cancel) noexcept;
 
   Output& output_;
   page::Counters& counters_;

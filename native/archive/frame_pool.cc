@@ -9,6 +9,9 @@ namespace {
 constexpr unsigned kMaxThreads = 64;
 // Frames beyond those that each thread has under work and waiting for it: the copying threads fill several at a time.
 constexpr unsigned kSlack = 12;
+// Of a buffer: dense stretches, and others between them.
+constexpr size_t kMostFrames = 2 * (kFrameBytes / (kMinDensePages * page::kPageSize)) + 1;
+constexpr size_t kFramesBound = compress::frame_bound(kFrameBytes) + kMostFrames * compress::frame_bound(0);
 
 size_t count_zero_pages(std::span<const std::byte> pages, page::Counters& counters) noexcept {
   size_t zero = 0;
@@ -39,8 +42,10 @@ Result<void> FramePool::open(const Compression& compression) noexcept {
   for (unsigned i = 0; i < compression.threads; ++i) {
     auto compressor = compress::open_compressor(compression.codec, compression.level);
     if (!compressor.ok()) return compressor.error();
-    workers_.push_back({this, std::move(compressor).value(), {}, {}, {}});
-    workers_.back().frame.resize(compress::frame_bound(kFrameBytes));
+    auto hasty = compress::open_compressor(compression.codec, compress::hastiest_level(compression.codec));
+    if (!hasty.ok()) return hasty.error();
+    workers_.push_back({this, std::move(compressor).value(), std::move(hasty).value(), {}, {}, {}, {}, {}});
+    workers_.back().frames.resize(kFramesBound);
     auto thread = Thread::spawn("frazil-compress", workers_.back());
     if (!thread.ok()) return thread.error();
     workers_.back().thread = std::move(thread).value();
@@ -130,12 +135,27 @@ Result<void> FramePool::compress(Worker& worker, const Buffer& buffer) noexcept 
   const auto bytes = std::span<const std::byte>(buffer.bytes).first(buffer.filled);
   const size_t zero_pages = buffer.pages ? count_zero_pages(bytes, counters_) : 0;
   const bool zero = zero_pages == kFrameBytes / page::kPageSize;
-  if (zero && !worker.zeros.empty()) return file_.commit(buffer.at, bytes.size(), worker.zeros, cancel_);
-  const auto used = worker.compressor->frame(bytes, worker.frame);
+  if (zero && !worker.zeros.empty()) return file_.commit_one(buffer.at, bytes.size(), worker.zeros, cancel_);
+  const auto used = make_frames(worker, bytes);
   if (!used.ok()) return used.error();
-  const auto frame = std::span<const std::byte>(worker.frame).first(used.value());
-  if (zero) worker.zeros.assign(frame.begin(), frame.end());
-  return file_.commit(buffer.at, bytes.size(), frame, cancel_);
+  const auto frames = std::span<const std::byte>(worker.frames).first(used.value());
+  if (zero) worker.zeros.assign(frames.begin(), frames.end());
+  return file_.commit(buffer.at, worker.entries, frames, cancel_);
+}
+
+Result<size_t> FramePool::make_frames(Worker& worker, std::span<const std::byte> bytes) noexcept {
+  cut_dense(bytes, &worker.stretches);
+  worker.entries.clear();
+  size_t used = 0;
+  for (const Stretch& stretch : worker.stretches) {
+    compress::Compressor& compressor = stretch.dense ? *worker.hasty : *worker.compressor;
+    const auto frame = compressor.frame(bytes.first(stretch.bytes), std::span(worker.frames).subspan(used));
+    if (!frame.ok()) return frame.error();
+    worker.entries.push_back({static_cast<uint32_t>(frame.value()), static_cast<uint32_t>(stretch.bytes)});
+    used += frame.value();
+    bytes = bytes.subspan(stretch.bytes);
+  }
+  return used;
 }
 
 }  // namespace frazil::archive

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "archive/dense_pages.h"
 #include "archive/frame_file.h"
 #include "compress/codec.h"
 #include "core/thread.h"
@@ -54,7 +55,10 @@ class FramePool {
   struct Worker {
     FramePool* pool;
     std::unique_ptr<compress::Compressor> compressor;
-    std::vector<std::byte> frame;
+    std::unique_ptr<compress::Compressor> hasty;  // for what is dense
+    std::vector<Stretch> stretches;
+    std::vector<FrameFile::Entry> entries;
+    std::vector<std::byte> frames;
     std::vector<std::byte> zeros;  // the frame of a full buffer of zeros, once there was one
     Thread thread;
     void operator()() noexcept { pool->work(*this); }
@@ -65,6 +69,7 @@ class FramePool {
   Result<void> open(const Compression& compression) noexcept;
   void work(Worker& worker) noexcept;
   Result<void> compress(Worker& worker, const Buffer& buffer) noexcept;
+  static Result<size_t> make_frames(Worker& worker, std::span<const std::byte> bytes) noexcept;
   Buffer* next() noexcept;
 
   FrameFile& file_;

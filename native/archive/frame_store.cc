@@ -25,7 +25,7 @@ Result<std::unique_ptr<FrameStore>> FrameStore::open(const Compression& compress
 
 Result<void> FrameStore::place_head(uint64_t at) noexcept {
   constexpr std::array<std::byte, kHeadBytes> kNothing{};
-  return file_.commit(at, kHeadBytes, compress::stored_frame(codec_, kNothing), cancel_);
+  return file_.commit_one(at, kHeadBytes, compress::stored_frame(codec_, kNothing), cancel_);
 }
 
 Result<void> FrameStore::open(page::Image& image) noexcept {

@@ -39,10 +39,13 @@ class Decompressor {
   virtual Result<size_t> frame(std::span<const std::byte> from, std::span<std::byte> to) noexcept = 0;
 };
 
-// zstd: 1 to 22, and negative ones for speed; lz4: 0 to 2 fast, 3 to 12 dense; gzip: 1 to 9. A level that the library does not have
+// zstd: 1 to 22, and negative ones for speed; lz4: 0 to 2 fast, 3 to 12 dense, and negative ones; gzip: 0 (nothing is compressed) to 9. A level that the library does not have
 // is taken for the nearest. ELIBACC when the library is not there or too old.
 Result<std::unique_ptr<Compressor>> open_compressor(Codec codec, int level) noexcept;
 Result<std::unique_ptr<Decompressor>> open_decompressor(Codec codec) noexcept;
+
+// One that makes frames at about the speed of memory, of any content.
+constexpr int hastiest_level(Codec codec) noexcept { return codec == Codec::gzip ? 0 : -100; }
 
 // An upper bound for each of the three, above what each of them says itself (tested).
 constexpr size_t frame_bound(size_t bytes) noexcept { return bytes + bytes / 128 + 1024; }

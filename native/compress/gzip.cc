@@ -28,7 +28,7 @@ class Gzip {
                        library_.find("deflateReset", reset_) && library_.find("deflateEnd", end_);
     if (!found) return SysError{ELIBACC, "dlsym"};
     const int size = static_cast<int>(sizeof stream_);
-    if (init(&stream_, std::clamp(level, 1, 9), kDeflated, kGzipWindow, kMemoryLevel, 0, kZlibVersion, size) != 0)
+    if (init(&stream_, std::clamp(level, 0, 9), kDeflated, kGzipWindow, kMemoryLevel, 0, kZlibVersion, size) != 0)
       return SysError{ENOMEM, "deflateInit2"};
     return {};
   }

@@ -9,6 +9,7 @@ int main() {
   frazil::test_compress(tests);
   frazil::test_core(tests);
   frazil::test_crypto(tests);
+  frazil::test_dense_pages(tests);
   frazil::test_lazy_fill(tests);
   frazil::test_lazy_move(tests);
   frazil::test_lazy_space(tests);
