@@ -77,7 +77,7 @@ async function carryOut(plan: BenchPlan): Promise<BenchResult> {
   for (const { peer, reason } of absent) ui.report({ kind: 'left-out', peer, reason });
   requirePeer(present, absent);
   await using workspace = await Workspace.create(scenario.destination);
-  if (scenario.group !== 'version') {
+  if (scenario.group !== 'version' && scenario.group !== 'decode') {
     await checkRoom(workspace, scenario);
     ui.report({
       kind: 'preparing',
@@ -102,7 +102,7 @@ function requirePeer(present: readonly PresentPeer[], absent: readonly AbsentPee
 }
 
 function requireRoot({ group }: Scenario): void {
-  if (group !== 'version' && process.geteuid?.() !== 0) {
+  if (!['version', 'decode', 'search'].includes(group) && process.geteuid?.() !== 0) {
     throw new CheckpointError(
       'NOT_PERMITTED',
       'Cannot run a dump benchmark: CRIU dumps only for root. Run it with sudo',

@@ -29,6 +29,8 @@ export function renderCatalog({ scenarios, peers }: Catalog): string {
 /** The parameters in one phrase, as tables and reports show them. */
 export function describeScenario(scenario: Scenario): string {
   if (scenario.group === 'container' && scenario.repeats > 1) return `${scenario.repeats} calls per run`;
+  if (scenario.group === 'decode') return `${scenario.sizeBytes / 4096} entries`;
+  if (scenario.group === 'search') return `${formatFigure(scenario.sizeBytes, 'bytes')} of random pages`;
   if (scenario.group === 'version') return `${scenario.repeats} repetitions per run`;
   const {
     sizeBytes,

@@ -2,6 +2,7 @@
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { runContainer } from './container-run.js';
 import { runDump } from './dump-run.js';
+import { runFiles } from './files-run.js';
 import { WrongBytes } from './host/verify.js';
 import type { Workspace } from './host/workspace.js';
 import { runMigrate } from './migrate-run.js';
@@ -121,6 +122,10 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
       return runContainer(peer, job);
     case 'migrate':
       return runMigrate(peer, job);
+    case 'directory':
+    case 'decode':
+    case 'search':
+      return runFiles(peer, job);
     default:
       return runDump(peer, job);
   }

@@ -3,7 +3,16 @@
  * measurement of a cell in processes of its own. What is kept is the series: every run with every parameter, never one number.
  */
 
-export type Group = 'dump' | 'archive' | 'restore' | 'container' | 'migrate' | 'version';
+export type Group =
+  | 'dump'
+  | 'archive'
+  | 'directory'
+  | 'decode'
+  | 'search'
+  | 'restore'
+  | 'container'
+  | 'migrate'
+  | 'version';
 
 /** Where image files go: a tmpfs, a file system on disk, or a directory that the caller chose. */
 export type Destination =
@@ -20,7 +29,7 @@ export interface LinkShape {
 
 /** What the dumped tree is and does, and what is asked of the peer. All shares are in [0, 1]. */
 export interface Scenario {
-  /** `group/variant`: `dump/plain`. */
+  /** `group/variant`: `dump/plain`. What is done with files that archives are made of is `archive/...`, too, with peers of its own. */
   readonly name: string;
   readonly group: Group;
   readonly title: string;

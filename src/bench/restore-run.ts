@@ -38,8 +38,23 @@ export async function runRestore(peer: RestorePeer, job: RunJob): Promise<RunOut
   return { figures: collect(peer, cost, target), verified: { kind: 'images', pages, digests, restored: true } };
 }
 
-async function dumpTree({ host, pid, imagesDir, workDir }: DumpJob, signal: AbortSignal | undefined): Promise<void> {
-  const argv = ['dump', '-t', String(pid), '-D', imagesDir, '-W', workDir, '-o', 'dump.log'];
+/** By CRIU; the tree ends, unless the scenario leaves it running. */
+export async function dumpTree(
+  { host, pid, imagesDir, workDir, scenario }: DumpJob,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const argv = [
+    'dump',
+    '-t',
+    String(pid),
+    '-D',
+    imagesDir,
+    '-W',
+    workDir,
+    '-o',
+    'dump.log',
+    ...(scenario.leaveRunning ? ['--leave-running'] : []),
+  ];
   await promisify(execFile)(host.criuPath, argv, signal === undefined ? {} : { signal });
 }
 

@@ -94,6 +94,25 @@ export const SCENARIOS: readonly Scenario[] = [
     leaveRunning: false,
     stages: ['zstd'],
   },
+  {
+    ...ARCHIVE,
+    name: 'archive/directory',
+    group: 'directory',
+    title: 'one archive on a disk of an images directory that is there, uncompressed',
+  },
+  {
+    ...ARCHIVE,
+    name: 'archive/decode',
+    group: 'decode',
+    title: 'a pagemap with an entry for every page, as JSON',
+    sizeBytes: 1_000_000 * 4096,
+  },
+  {
+    ...ARCHIVE,
+    name: 'archive/search',
+    group: 'search',
+    title: 'a string of 24 bytes in the pages of a checkpoint',
+  },
   RESTORE,
   {
     ...RESTORE,

@@ -38,6 +38,12 @@ function howVerified({ scenario }: Cell): string {
       return 'the restored tree asked for the digest of its memory in every run';
     case 'container':
       return 'the container asked for its digest after every run, and every byte of images compared with it';
+    case 'directory':
+      return 'every archive unpacked by GNU tar, its bytes verified';
+    case 'decode':
+      return 'the whole text verified in every run';
+    case 'search':
+      return 'every place verified in every run';
     default:
       return 'bytes verified in every run, restored once per peer';
   }

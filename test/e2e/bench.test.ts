@@ -127,6 +127,16 @@ describe('runBench()', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  testWith(NEEDS, 'packs an images directory with every peer, and unpacks what they made', async () => {
+    const { result } = await bench({ scenario: 'archive/directory', runs: 1 });
+    expect(result.absent).toEqual([]);
+    for (const { peer, runs, failure } of result.cells) {
+      expect([peer, failure]).toEqual([peer, undefined]);
+      expect(runs.at(-1)?.verified).toMatchObject({ kind: 'images', pages: (16 * MIB) / 4096 });
+    }
+    expect(await leftovers()).toEqual([]);
+  });
+
   testWith(
     [...NEEDS, RUNC.here, LAUNCHER_BUILT],
     'checkpoints containers by runc and by its launcher; counts state',

@@ -10,9 +10,14 @@ import { RunFailure } from '../run.js';
 /** The folder with the images. */
 export async function unpack(job: DumpJob): Promise<string> {
   const out = join(job.imagesDir, 'unpacked');
+  await unpackTar(archiveIn(job), out);
+  return join(out, 'checkpoint');
+}
+
+/** Into a folder that is made. */
+export async function unpackTar(archive: string, out: string): Promise<void> {
   await mkdir(out);
-  await promisify(execFile)('tar', ['-xf', archiveIn(job), '-C', out]).catch((cause: unknown) => {
+  await promisify(execFile)('tar', ['-xf', archive, '-C', out]).catch((cause: unknown) => {
     throw new RunFailure('GNU tar cannot read the archive', { log: String(cause), cause });
   });
-  return join(out, 'checkpoint');
 }

@@ -83,7 +83,8 @@ export const FRAZIL_CHECKPOINT_DIRECT: DumpPeer = {
   command: (job) => [...FRAZIL_CHECKPOINT.command(job), '--absorb=never'],
 };
 
-async function versionOf(program: string): Promise<Presence> {
+/** Of a GNU program. */
+export async function versionOf(program: string): Promise<Presence> {
   try {
     const { stdout } = await promisify(execFile)(program, ['--version']);
     return { kind: 'present', version: stdout.split('\n')[0] ?? '' };

@@ -4,6 +4,7 @@ import type { AbsentPeer, Group } from '../model.js';
 import { CRIU_NODE_TAR, CRIU_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT } from './archive.js';
 import { CONTAINER_PEERS } from './container.js';
 import { CRIU } from './criu.js';
+import { FILES_PEERS } from './files.js';
 import { FRAZIL_LIBRARY, FRAZIL_SERVICE, frazilCommand, frazilDirect } from './frazil.js';
 import { MIGRATE_PEERS } from './migrate.js';
 import type { Context, Peer } from './peer.js';
@@ -16,6 +17,7 @@ const ARCHIVE_PEERS: readonly Peer[] = [CRIU_TAR, CRIU_NODE_TAR, FRAZIL_CHECKPOI
 export const PEERS: readonly Peer[] = [
   ...DUMP_PEERS,
   ...ARCHIVE_PEERS,
+  ...FILES_PEERS,
   ...RESTORE_PEERS,
   ...CONTAINER_PEERS,
   ...MIGRATE_PEERS,

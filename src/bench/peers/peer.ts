@@ -99,12 +99,30 @@ export interface MigratePeer extends Common {
   read?(stdout: string): Figures;
 }
 
+/** Work on files that are there. */
+export interface FilesJob extends Context {
+  readonly scenario: Scenario;
+  /** A folder, or the file. */
+  readonly input: string;
+  /** Does not exist yet. */
+  readonly output: string;
+  /** What is looked for. */
+  readonly needle: string;
+}
+
+export interface FilesPeer extends Common {
+  readonly group: 'directory' | 'decode' | 'search';
+  command(job: FilesJob): readonly string[];
+  /** From the command's standard output. */
+  read?(stdout: string): Figures;
+}
+
 export interface VersionPeer extends Common {
   readonly group: 'version';
   command(job: VersionJob): readonly string[];
 }
 
-export type Peer = DumpPeer | RestorePeer | ContainerPeer | MigratePeer | VersionPeer;
+export type Peer = DumpPeer | FilesPeer | RestorePeer | ContainerPeer | MigratePeer | VersionPeer;
 
 /** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered (in C: `answerHex`, the bytes). */
 export interface VersionOutput {
