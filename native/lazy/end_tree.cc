@@ -59,7 +59,7 @@ pid_t pid_of(int fd) noexcept {
   return pid;
 }
 
-Held look_at_own_fds(int control) noexcept {
+Held look_at_own_fds(int control, int peer) noexcept {
   Held held;
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"),
                                                       [](DIR* open) { return ::closedir(open); });
@@ -70,7 +70,7 @@ Held look_at_own_fds(int control) noexcept {
     const std::string_view link(target, static_cast<size_t>(std::max<ssize_t>(n, 0)));
     if (link == "anon_inode:[userfaultfd]")
       held.uffds.push_back(fd);
-    else if (link.starts_with("socket:[") && fd != control)
+    else if (link.starts_with("socket:[") && fd != control && fd != peer)
       held.sockets.push_back(fd);
     else if (const pid_t pid = link.find("pidfd") == std::string_view::npos ? 0 : pid_of(fd); pid > 0)
       held.tasks.push_back({pid, duplicate(fd)});
@@ -146,7 +146,7 @@ void Notes::add(const Likeness& task) noexcept {
 }
 
 void end_tree(const Notes& notes, const std::vector<pid_t>& own, int control) noexcept {
-  Held held = look_at_own_fds(control);
+  Held held = look_at_own_fds(control, notes.peer.load(std::memory_order_acquire));
   shut_all(held);
   std::vector<Task>& tasks = held.tasks;
   std::erase_if(tasks, [&](const Task& task) { return std::find(own.begin(), own.end(), task.pid) != own.end(); });

@@ -15,6 +15,9 @@ struct Notes {
   static constexpr size_t kMax = 4096;
   std::atomic<uint32_t> count{0};
   std::array<Likeness, kMax> tasks;
+  // The connection to where the pages come from: it breaks when the tree has ended, so that a tree that they were taken from goes on only
+  // then. -1: there is none.
+  std::atomic<int> peer{-1};
 
   void add(const Likeness& task) noexcept;
 };

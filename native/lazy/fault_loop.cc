@@ -74,8 +74,9 @@ void FaultLoop::hear(uint64_t id) noexcept {
 void FaultLoop::answer(const std::vector<PendingFault>& faults) noexcept {
   std::vector<const PendingFault*> ahead;
   for (const PendingFault& fault : faults) {
-    if (answer(fault)) ahead.push_back(&fault);
-    count(fault);
+    const bool of_source = answer(fault);
+    if (of_source) ahead.push_back(&fault);
+    if (!of_source || delivery_ == nullptr) count_fault(board_, fault.since_ns, fault.space->tree().restored);
   }
   for (const PendingFault* fault : ahead) {
     if (fault->space->tree().restored) read_ahead(*fault);
@@ -84,7 +85,7 @@ void FaultLoop::answer(const std::vector<PendingFault>& faults) noexcept {
 
 // True when it was a page of the source.
 bool FaultLoop::answer(const PendingFault& fault) noexcept {
-  if (bring(fault.space, fault.address, 1)) return true;
+  if (bring(fault, fault.address, 1)) return true;
   board_.zero_faults.fetch_add(1, std::memory_order_relaxed);
   filler_.put_zero(fault.space, fault.address);
   return false;
@@ -92,13 +93,14 @@ bool FaultLoop::answer(const PendingFault& fault) noexcept {
 
 void FaultLoop::read_ahead(const PendingFault& fault) noexcept {
   window_ = fault.address == expected_ ? std::min(std::max(window_ * 2, kFirstWindow), kMaxWindow) : kFirstWindow;
-  (void)bring(fault.space, fault.address + kPageSize, window_);
+  (void)bring(fault, fault.address + kPageSize, window_);
   expected_ = fault.address + (window_ + 1) * kPageSize;
   filler_.retire_if_done(fault.space);
 }
 
 // False when the page at `address` is not missing.
-bool FaultLoop::bring(const SpacePtr& space, uint64_t address, uint64_t pages) noexcept {
+bool FaultLoop::bring(const PendingFault& fault, uint64_t address, uint64_t pages) noexcept {
+  const SpacePtr& space = fault.space;
   Range range{};
   {
     const std::shared_lock shared(space->lock());
@@ -108,6 +110,7 @@ bool FaultLoop::bring(const SpacePtr& space, uint64_t address, uint64_t pages) n
   const auto& layout = space->layout();
   const page::Want want{layout.image(), layout.vaddr_of(range.first), range.pages, page::Urgency::urgent};
   if (recorder_ != nullptr && pages == 1 && !space->forked()) recorder_->note(want);
+  if (delivery_ != nullptr && pages == 1) delivery_->expect(want, fault);
   Into into(filler_, space, verdict_);
   if (const auto failure = source_.fetch(want, into)) verdict_.fail_at(Fault::source, *failure);
   return true;
@@ -121,18 +124,16 @@ size_t bucket_of(uint64_t ns) noexcept {
   return std::min<size_t>((power + 1) * kSteps + step, kBuckets - 1);
 }
 
-void FaultLoop::count(const PendingFault& fault) noexcept {
+void count_fault(Board& board, uint64_t since_ns, bool restored) noexcept {
   const uint64_t now = now_ns();
-  const uint64_t took = now - fault.since_ns;
-  board_.last_fault_ns.store(now, std::memory_order_relaxed);
-  board_.faults.fetch_add(1, std::memory_order_relaxed);
-  board_.latency[bucket_of(took)].fetch_add(1, std::memory_order_relaxed);
+  const uint64_t took = now - since_ns;
+  board.last_fault_ns.store(now, std::memory_order_relaxed);
+  board.faults.fetch_add(1, std::memory_order_relaxed);
+  board.latency[bucket_of(took)].fetch_add(1, std::memory_order_relaxed);
   uint64_t none = 0;
-  // Before that it was CRIU's own code in the task.
-  if (fault.space->tree().restored)
-    (void)board_.first_fault_ns.compare_exchange_strong(none, fault.since_ns, std::memory_order_relaxed);
-  uint64_t most = board_.fault_max_ns.load(std::memory_order_relaxed);
-  while (took > most && !board_.fault_max_ns.compare_exchange_weak(most, took, std::memory_order_relaxed)) continue;
+  if (restored) (void)board.first_fault_ns.compare_exchange_strong(none, since_ns, std::memory_order_relaxed);
+  uint64_t most = board.fault_max_ns.load(std::memory_order_relaxed);
+  while (took > most && !board.fault_max_ns.compare_exchange_weak(most, took, std::memory_order_relaxed)) continue;
 }
 
 }  // namespace frazil::lazy

@@ -15,6 +15,7 @@
 #include "archive/archive_pages.h"
 #include "lazy/server.h"
 #include "page/directory_source.h"
+#include "page/peer_source.h"
 
 namespace frazil::lazy {
 namespace {
@@ -27,7 +28,7 @@ struct Arguments {
   int directory = -1;
   int archive = -1;  // its pages are in there, and not in the directory
   int places = -1;   // at these places
-  int chain = -1;    // its pages are in this images directory and its parents
+  int peer = -1;     // its pages are there, and neither in the directory nor in an archive
   int replay = -1;
 };
 
@@ -59,8 +60,8 @@ bool take(Arguments& arguments, std::string_view name, int value) noexcept {
     arguments.archive = value;
   else if (name == "places")
     arguments.places = value;
-  else if (name == "chain")
-    arguments.chain = value;
+  else if (name == "peer")
+    arguments.peer = value;
   else if (name == "replay")
     arguments.replay = value;
   else
@@ -82,8 +83,8 @@ bool parse(int argc, char** argv, Arguments* arguments) noexcept {
   }
   const ServerOptions& server = arguments->server;
   return server.control >= 0 && server.work >= 0 && arguments->board >= 0 && arguments->directory >= 0 &&
-         (arguments->archive >= 0) == (arguments->places >= 0) && server.trees > 0 && server.faulters > 0 &&
-         server.fillers > 0;
+         (arguments->archive >= 0) == (arguments->places >= 0) && (arguments->peer < 0 || arguments->archive < 0) &&
+         server.trees > 0 && server.faulters > 0 && server.fillers > 0;
 }
 
 // Shared with the caller, who made the file and reads it.
@@ -113,26 +114,41 @@ Result<std::unique_ptr<page::PagesPlace>> open_place(const Arguments& arguments)
       new archive::ArchivePages(std::move(stream).value(), std::move(places).value()));
 }
 
-Result<Exit> serve(Arguments& arguments, Board& board, Notes& notes, int guardian) noexcept {
-  board.server_pid = static_cast<uint32_t>(::getpid());
+Result<std::unique_ptr<page::Source>> open_source(const Arguments& arguments) noexcept {
+  if (arguments.peer >= 0) {
+    auto peer = page::PeerSource::open(UniqueFd(arguments.peer), UniqueFd(arguments.directory));
+    if (!peer.ok()) return peer.error();
+    return std::unique_ptr<page::Source>(std::move(peer).value());
+  }
+  auto place = open_place(arguments);
+  if (!place.ok()) return place.error();
+  return std::unique_ptr<page::Source>(
+      new page::DirectorySource(UniqueFd(arguments.directory), std::move(place).value()));
+}
+
+struct Service {
+  std::unique_ptr<page::Source> source;
+  Board& board;
+  Notes& notes;
+  int guardian;
+};
+
+Result<Exit> serve(Arguments& arguments, Service service) noexcept {
+  service.board.server_pid = static_cast<uint32_t>(::getpid());
   if (arguments.replay >= 0) {
     auto order = read_order(arguments.replay);
     if (!order.ok()) return order.error();
     arguments.server.replay = std::move(order).value();
   }
-  auto place = open_place(arguments);
-  if (!place.ok()) return place.error();
-  auto source = std::make_unique<page::DirectorySource>(UniqueFd(arguments.directory), std::move(place).value(),
-                                                        UniqueFd(arguments.chain));
-  auto server = Server::open(arguments.server, std::move(source), board, notes);
+  auto server = Server::open(arguments.server, std::move(service.source), service.board, service.notes);
   if (!server.ok()) return server.error();
-  return server.value()->run(guardian);
+  return server.value()->run(service.guardian);
 }
 
 int start(Arguments& arguments) noexcept {
   const Mouth mouth{arguments.server.control, arguments.server.log};
-  const auto fail = [&](SysError error) {
-    say(mouth, Verdict::plain(Event::failed, Fault::system, error));
+  const auto fail = [&](SysError error, Fault fault = Fault::system) {
+    say(mouth, Verdict::plain(Event::failed, fault, error));
     return static_cast<int>(Exit::failed);
   };
   // A process group of its own, which the caller gave us, keeps the keys of his terminal away. Not a session: the scheduler would give
@@ -142,9 +158,13 @@ int start(Arguments& arguments) noexcept {
   if (!board.ok()) return fail(board.error());
   auto notes = map_notes();
   if (!notes.ok()) return fail(notes.error());
+  notes.value()->peer = arguments.peer;
   auto guardian = split(*notes.value(), mouth);
   if (!guardian.ok()) return fail(guardian.error());
-  const auto ended = serve(arguments, *board.value(), *notes.value(), guardian.value().get());
+  auto source = open_source(arguments);
+  if (!source.ok()) return fail(source.error(), arguments.peer < 0 ? Fault::system : Fault::source);
+  const auto ended =
+      serve(arguments, {std::move(source).value(), *board.value(), *notes.value(), guardian.value().get()});
   return ended.ok() ? static_cast<int>(ended.value()) : fail(ended.error());
 }
 

@@ -21,7 +21,8 @@ Server::Server(const ServerOptions& options, std::unique_ptr<page::Source> sourc
       listener_(std::move(listener)),
       events_(*spaces_, board, verdict_),
       filler_(*spaces_, events_, *backlog_, board, verdict_),
-      background_(*spaces_, filler_, *source_, board, verdict_, options.replay, options.bytes_per_second) {}
+      background_(*spaces_, filler_, *source_, board, verdict_, options.replay, options.bytes_per_second),
+      delivery_(*spaces_, filler_, board, verdict_) {}
 
 Server::~Server() = default;
 
@@ -41,9 +42,11 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, std::
 }
 
 Result<void> Server::start_threads() noexcept {
+  if (auto begun = source_->begin(delivery_, verdict_.stop()); !begun.ok()) return begun;
   for (unsigned i = 0; i < options_.faulters; ++i) {
     faulters_.push_back(std::make_unique<FaultLoop>(*spaces_, events_, *backlog_, filler_, *source_, board_, verdict_,
                                                     options_.record < 0 ? nullptr : &recorder_));
+    if (source_->remote()) faulters_.back()->wait_with(delivery_);
     auto thread = Thread::spawn("frazil-fault", *faulters_.back());
     if (!thread.ok()) return thread.error();
     threads_.push_back(std::move(thread).value());

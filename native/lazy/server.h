@@ -67,6 +67,7 @@ class Server {
   Events events_;
   Filler filler_;
   Background background_;
+  Delivery delivery_;
   std::vector<std::unique_ptr<FaultLoop>> faulters_;
   std::vector<std::unique_ptr<Restore>> restores_;
   std::map<uint64_t, std::shared_ptr<const Layout>> layouts_;

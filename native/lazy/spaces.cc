@@ -55,6 +55,15 @@ std::vector<SpacePtr> Spaces::fillable() const noexcept {
   return found;
 }
 
+std::vector<SpacePtr> Spaces::of(const page::ImageId& image) const noexcept {
+  std::vector<SpacePtr> found;
+  const std::lock_guard guard(mutex_);
+  for (const auto& [id, space] : spaces_) {
+    if (space->layout().image() == image) found.push_back(space);
+  }
+  return found;
+}
+
 bool Spaces::empty() const noexcept {
   const std::lock_guard guard(mutex_);
   return spaces_.empty();

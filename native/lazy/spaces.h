@@ -23,6 +23,8 @@ class Spaces {
   SpacePtr find(uint64_t id) const noexcept;
   // Those whose tree has been restored, by age, forked ones last.
   std::vector<SpacePtr> fillable() const noexcept;
+  // All that have, or had, pages of this image.
+  std::vector<SpacePtr> of(const page::ImageId& image) const noexcept;
   bool empty() const noexcept;
   // CRIU has given up a tree: nothing of it ever ran.
   void forget(const Tree& tree) noexcept;

@@ -7,7 +7,6 @@
 namespace frazil {
 
 void define_archive(Napi::Env env, Napi::Object exports);
-void define_chain_stage(Napi::Env env, Napi::Object exports);
 void define_archive_reader(Napi::Env env, Napi::Object exports);
 void define_sockets(Napi::Env env, Napi::Object exports);
 void define_listener(Napi::Env env, Napi::Object exports);
@@ -18,6 +17,7 @@ void define_tcp_repair(Napi::Env env, Napi::Object exports);
 void define_libcriu(Napi::Env env, Napi::Object exports);
 void define_pages(Napi::Env env, Napi::Object exports);
 void define_transfer(Napi::Env env, Napi::Object exports);
+void define_feeder(Napi::Env env, Napi::Object exports);
 void define_verify(Napi::Env env, Napi::Object exports);
 void define_chain(Napi::Env env, Napi::Object exports);
 void define_memory(Napi::Env env, Napi::Object exports);

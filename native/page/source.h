@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/cancel.h"
 #include "core/result.h"
 #include "page/pagemap.h"
 #include "page/wire.h"
@@ -43,7 +44,6 @@ struct SourceFailure {
   SysError error;
   ImageId image;
   uint64_t vaddr;
-  uint32_t level = 0;  // of a chain: 1 is the parent
 };
 
 class Taker {
@@ -69,10 +69,14 @@ class Source {
   // source means that it has asked.
   virtual std::optional<SourceFailure> fetch(const Want& want, Taker& taker) noexcept = 0;
 
-  // Remote: fetch() only asks. The background then asks ahead instead of page by page, and asks for nothing twice.
+  // Remote: fetch() only asks, for nothing twice, and lets the background wait while enough is on its way. Its Taker gets nothing; what
+  // comes goes to the one of begin().
   virtual bool remote() const noexcept { return false; }
 
-  // Every page that is needed has been delivered. A remote source closes its session, so that the peer may end.
+  // Remote: what comes is delivered to `taker` from now on, on a thread of the source, until `stop`. Before the first fetch().
+  virtual Result<void> begin(Taker& /*taker*/, const Cancel& /*stop*/) noexcept { return {}; }
+
+  // Every page that is needed has been delivered, and `stop` has been signalled. A remote source closes its session, so that the peer may end.
   virtual Result<void> finish() noexcept { return {}; }
 };
 

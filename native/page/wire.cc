@@ -19,6 +19,24 @@ HeaderForm detect_form(std::span<const std::byte, kNarrowBytes> first) noexcept 
   return command == Command::close || command == Command::force_close ? HeaderForm::unknown : HeaderForm::wide;
 }
 
+HeaderForm detect_asking_form(std::span<const std::byte, kNarrowBytes> first) noexcept {
+  NarrowHeader header;
+  std::memcpy(&header, first.data(), sizeof header);
+  if (static_cast<Command>(header.cmd) != Command::get) return detect_form(first);
+  return header.vaddr % kPageSize == 0 ? HeaderForm::narrow : HeaderForm::wide;
+}
+
+void put_header(HeaderForm form, const Header& header, std::byte* bytes) noexcept {
+  const uint32_t cmd = static_cast<uint32_t>(header.command) | header.flags << kFlagShift;
+  if (form == HeaderForm::wide) {
+    const WideHeader wide{cmd, 0, header.pages, header.vaddr, header.dst_id};
+    std::memcpy(bytes, &wide, sizeof wide);
+  } else {
+    const NarrowHeader narrow{cmd, static_cast<uint32_t>(header.pages), header.vaddr, header.dst_id};
+    std::memcpy(bytes, &narrow, sizeof narrow);
+  }
+}
+
 Header parse_header(HeaderForm form, const std::byte* bytes) noexcept {
   uint32_t cmd;
   Header header{};

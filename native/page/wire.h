@@ -69,6 +69,15 @@ struct Header {
 // same in both: `unknown`.
 HeaderForm detect_form(std::span<const std::byte, kNarrowBytes> first) noexcept;
 
+// The same of a peer that wants pages: it opens with GET, or with PARENT or a close. Byte 8 on of a GET is the address in the narrow form and
+// the count in the wide one, which is far below a page's size in pages.
+HeaderForm detect_asking_form(std::span<const std::byte, kNarrowBytes> first) noexcept;
+
+constexpr size_t length_of(HeaderForm form) noexcept { return form == HeaderForm::wide ? kWideBytes : kNarrowBytes; }
+
+// Writes length_of(form) bytes. The flags go where parse_header() looks for them.
+void put_header(HeaderForm form, const Header& header, std::byte* bytes) noexcept;
+
 // `bytes` holds at least the form's length.
 Header parse_header(HeaderForm form, const std::byte* bytes) noexcept;
 

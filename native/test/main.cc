@@ -24,6 +24,7 @@ int main() {
   frazil::test_page_failure(tests);
   frazil::test_page_map(tests);
   frazil::test_page_random(tests);
+  frazil::test_peer(tests);
   frazil::test_image_chain(tests);
   frazil::test_memory(tests);
   return tests.conclude();

@@ -213,3 +213,25 @@ export interface NativePageIntake {
   close(): void;
   counters(): TransferCounters;
 }
+
+export interface NativeFeeding {
+  readonly socket: Fd;
+  readonly images: Fd;
+  readonly archive?: Fd;
+  readonly places?: Fd;
+}
+
+/** Why a peer was given no more pages; native/page/page_feeder.h says what each means. */
+export interface FeedFailure {
+  readonly fault: 'hung-up' | 'bad-request' | 'not-there' | 'source';
+  readonly errno: number;
+  readonly syscall: string;
+  /** Of the image that the page is of. */
+  readonly pid: number;
+  readonly vaddr: bigint;
+}
+
+export interface FeedCounters {
+  readonly requests: number;
+  readonly bytes: number;
+}

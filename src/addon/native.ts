@@ -36,8 +36,11 @@ import type {
 } from './native-images.js';
 import type {
   ArchiveAddition,
+  FeedCounters,
+  FeedFailure,
   NativeArchiveOptions,
   NativeArchiveWriter,
+  NativeFeeding,
   NativePageIntakeConstructor,
   NativePageSender,
   NativePageSenderOptions,
@@ -55,6 +58,8 @@ export interface Native {
   readonly ArchiveWriter: new (
     options: NativeArchiveOptions,
   ) => NativeArchiveWriter;
+  /** Serves the lazy pages of images to a peer, from an archive where one is given; consumes the socket. */
+  feedPages(options: NativeFeeding): NativeJob<FeedFailure | undefined, FeedCounters>;
   /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */
   verifyPages(directory: Fd, names: readonly string[]): NativeJob<BadImage | undefined>;
   /** The pagemap `image` as crit prints it, into `out`. */
@@ -91,12 +96,6 @@ export interface Native {
     images: readonly { readonly name: string; readonly patches: readonly MemoryPatch[] }[],
     to: Fd,
   ): NativeJob<{ readonly fault?: ImageFault }>;
-  /** As one level without holes, into `to`; `lazy`: pairs of u64, see native/page/chain_stage.h. */
-  stageChain(options: {
-    readonly directory: Fd;
-    readonly images: readonly { readonly name: string; readonly lazy: Uint8Array }[];
-    readonly to: Fd;
-  }): NativeJob<{ readonly fault?: ImageFault }>;
   /** `images`: for each name its runs, three little-endian u64 each: address, pages, change. `side`: whose the fault is. */
   diffImages(
     first: Fd,

@@ -2,6 +2,7 @@
 
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Fd } from '../../addon/fd.js';
+import { takeConnection } from '../../addon/socket-fd.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { type Address, formatAddress } from './address.js';
 import { type Channel, openChannel } from './channel.js';
@@ -9,7 +10,6 @@ import { parseToSource, type ToDestination, type ToSource } from './messages.js'
 import { ACCEPTED, CONTROL, pagesPreamble } from './preamble.js';
 import { readFirst } from './read-first.js';
 import type { SourceSecurity } from './security.js';
-import { takeConnection } from './socket-fd.js';
 import { pageKeyOf } from './token.js';
 
 export type SourceChannel = Channel<ToDestination, ToSource>;

@@ -2,6 +2,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Fd } from '../../addon/fd.js';
+import { duplicateOf, takeConnection } from '../../addon/socket-fd.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { type Address, formatAddress } from './address.js';
 import { type Channel, openChannel } from './channel.js';
@@ -9,7 +10,6 @@ import { parseToDestination, type ToDestination, type ToSource } from './message
 import { ACCEPTED, beginningOf, FIRST_BYTES, PAGES_BYTES, readPagesPreamble } from './preamble.js';
 import { readFirst } from './read-first.js';
 import type { DestinationSecurity } from './security.js';
-import { duplicateOf, takeConnection } from './socket-fd.js';
 import { type Admitted, type Door, type DoorKeys, openDoor, reopenDoor } from './tls-destination.js';
 import { pageKeyOf } from './token.js';
 

@@ -2,8 +2,8 @@
 // 0.10 keeps it, and its absence is said.
 
 import type { Server, Socket } from 'node:net';
-import { Fd } from '../../addon/fd.js';
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { Fd } from './fd.js';
 
 /** Takes the connection over: Node forgets it without shutting it down. Nothing may be buffered in the socket. */
 export function takeConnection(socket: Socket): Fd {
