@@ -28,7 +28,19 @@ export {
   squash,
   verifyChain,
 } from './criu/image-verbs.js';
-export { check, cpuinfoCheck, cpuinfoDump, doctor, explainPath, features, pageServer, version } from './criu/lazily.js';
+export {
+  check,
+  cpuinfoCheck,
+  cpuinfoDump,
+  doctor,
+  explainPath,
+  features,
+  pageServer,
+  servePages,
+  version,
+} from './criu/lazily.js';
+export type { PeerAddress } from './criu/lazy/options.js';
+export type { PagesServer, ServePagesCall, ServingProgress, ServingReport } from './criu/lazy/serve-pages.js';
 export { type Located, locate } from './criu/locate.js';
 export type { Operation } from './criu/operation.js';
 export type { PageServer, PageServerCall } from './criu/page-server.js';

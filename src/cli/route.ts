@@ -7,7 +7,7 @@ import type { CriuWord } from './parse/command-line.js';
 import { isOn, lastValue, type Settings } from './parse/settings.js';
 
 export type Route =
-  | { readonly kind: 'frazil'; readonly operation: Exclude<Operation, 'pageServer'> | 'lazyPages' }
+  | { readonly kind: 'frazil'; readonly operation: Exclude<Operation, 'pageServer'> | 'lazyPages' | 'servePages' }
   /** At least one reason, each a clause. */
   | { readonly kind: 'criu'; readonly because: readonly string[] };
 
@@ -18,15 +18,18 @@ const OURS: Partial<Record<CriuWord, Extract<Route, { kind: 'frazil' }>['operati
   check: 'check',
   cpuinfo: 'cpuinfo',
   'lazy-pages': 'lazyPages',
+  'page-server': 'servePages',
 };
 
 const THEIRS: Partial<Record<CriuWord, string>> = {
-  'page-server': 'page-server is CRIU as a daemon with a port of its own',
   dedup: 'dedup has no RPC request',
   service: 'service is CRIU as a daemon',
   swrk: 'swrk is CRIU as a worker of the caller',
   exec: 'exec is gone from CRIU, which says so',
 };
+
+/** A page server that gives pages out is ours. */
+const RECEIVING = 'page-server is CRIU as a daemon with a port of its own';
 
 interface Rule {
   readonly option: string;
@@ -38,18 +41,16 @@ interface Rule {
 
 const TREE_WORDS: readonly CriuWord[] = ['dump', 'pre-dump', 'restore'];
 const DUMPS: readonly CriuWord[] = ['dump', 'pre-dump'];
+const SERVERS: readonly CriuWord[] = ['lazy-pages', 'page-server'];
 
 export const RULES: readonly Rule[] = [
   { option: 'page-server', words: DUMPS, because: '--page-server sends the pages over a connection of CRIU' },
   { option: 'lazy-pages', words: TREE_WORDS, because: '--lazy-pages keeps CRIU as the server of the pages' },
-  {
-    option: 'page-server',
-    words: ['lazy-pages'],
-    because: '--page-server fetches the pages over a connection of CRIU',
-  },
-  { option: 'restore-detached', words: ['lazy-pages'], because: '--daemon leaves a daemon of CRIU behind' },
-  { option: 'pidfile', words: ['lazy-pages'], because: '--pidfile names a daemon of CRIU' },
-  { option: 'status-fd', words: ['lazy-pages'], because: '--status-fd is an fd of the CRIU process' },
+  { option: 'tls', words: SERVERS, because: '--tls is done by CRIU at both ends of its page connection' },
+  { option: 'ps-socket', words: SERVERS, because: '--ps-socket is an fd of the CRIU process' },
+  { option: 'restore-detached', words: SERVERS, because: '--daemon leaves a daemon of CRIU behind' },
+  { option: 'pidfile', words: SERVERS, because: '--pidfile names a daemon of CRIU' },
+  { option: 'status-fd', words: SERVERS, because: '--status-fd is an fd of the CRIU process' },
   { option: 'stream', words: TREE_WORDS, because: '--stream is not reachable over RPC' },
   {
     option: 'action-script',
@@ -84,7 +85,7 @@ export const RULES: readonly Rule[] = [
 
 /** Decides from what was asked alone: no I/O, no look at the host. */
 export function route(word: CriuWord, settings: Settings): Route {
-  const theirs = THEIRS[word];
+  const theirs = word === 'page-server' && !isOn(settings, 'lazy-pages') ? RECEIVING : THEIRS[word];
   if (theirs !== undefined) return { kind: 'criu', because: [theirs] };
   const because = RULES.filter((rule) => rule.words.includes(word) && holds(rule, settings)).map(
     (rule) => rule.because,

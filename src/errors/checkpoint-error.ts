@@ -83,6 +83,8 @@ export interface ErrorDetails {
   /** The pages of a lazily restored tree could not be had any more; the tree has been killed. */
   readonly LAZY_FAILED: {
     readonly imagesDir: string;
+    /** Where the pages were fetched from, if not from there. */
+    readonly pageServer?: string;
     readonly fault: string;
     /** Whose page it is: the pid in the images. */
     readonly pid?: number;

@@ -1,9 +1,9 @@
 // frazil restore --lazy: its figures, its orders, and what is left to itself.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
-import { CRIU_42 } from '../helpers/criu-cli.js';
+import { CRIU_42, runCriu } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
 import { startTarget, type Target } from '../helpers/target.js';
@@ -85,3 +85,37 @@ testWith([], '--record without --lazy is a usage error', async () => {
   expect(status).toBe(2);
   expect(stderr).toContain('--record is about a lazy restore: give --lazy too');
 });
+
+testWith(
+  [CRIU_42.here],
+  'page-server --lazy-pages feeds restore --lazy --page-server, and lazy-pages --page-server',
+  async () => {
+    await withCheckpoint(async ({ target, cwd, restore }) => {
+      const once = async (fetch: (where: readonly string[]) => Promise<unknown>): Promise<void> => {
+        const argv = ['page-server', '--lazy-pages', '-D', 'images', '--address', '127.0.0.1'];
+        const serving = startProgram('frazil', argv, { cwd });
+        const port = await until('it listens', () => /on port (\d+) of 127/.exec(serving.said())?.[1]);
+        await fetch(['--page-server', '--address', '127.0.0.1', '--port', port]);
+        expect(await target.ask('check 4')).toEqual({ broken: 0 });
+        expect(await serving.ended).toMatchObject({
+          status: 0,
+          stderr: expect.stringMatching(/Served 6\d\.\d MiB in/),
+        });
+        await target.kill();
+        await waitGone([target.pid]);
+      };
+      await once(async (where) => {
+        const restored = await restore('--lazy', '-d', '--json', ...where);
+        expect(restored).toMatchObject({ status: 0 });
+        expect(JSON.parse(restored.stdout).bytes.total).toBeGreaterThan(MEGABYTES * 2 ** 20);
+      });
+      await once(async (where) => {
+        const images = join(cwd, 'images');
+        const daemon = startProgram('frazil', ['lazy-pages', '-D', 'images', '--json', ...where], { cwd });
+        await until('it listens', () => existsSync(join(images, 'lazy-pages.socket')));
+        await runCriu(CRIU_42, 'restore', images, ['-d', '--lazy-pages']);
+        expect(await daemon.ended).toMatchObject({ status: 0 });
+      });
+    });
+  },
+);

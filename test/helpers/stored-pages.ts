@@ -5,7 +5,7 @@
 // pages file; each other a run of pages. Field 1 is the address, 2 or 5 the count, 3 the old "in parent", 4 the flags.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { programOf } from './target.js';
 
@@ -19,6 +19,8 @@ export interface Run {
   readonly address: bigint;
   readonly pages: bigint;
   readonly kind: 'parent' | 'present' | 'zero';
+  /** May come later. */
+  readonly lazy?: boolean;
 }
 
 /** The runs of pagemap-`pid`.img, in their order, and the number of their pages file. */
@@ -27,7 +29,8 @@ export function readRuns(images: string, pid: number): { pagesId: bigint; runs: 
   const runs = entries.map((fields) => {
     const flags = fields.get(4) ?? (fields.get(3) === 1n ? FLAG.parent : FLAG.present);
     const kind = (flags & FLAG.parent) !== 0n ? 'parent' : (flags & FLAG.present) !== 0n ? 'present' : 'zero';
-    return { address: fields.get(1) ?? 0n, pages: fields.get(5) ?? fields.get(2) ?? 0n, kind } as const;
+    const pages = fields.get(5) ?? fields.get(2) ?? 0n;
+    return { address: fields.get(1) ?? 0n, pages, kind, lazy: (flags & FLAG.lazy) !== 0n } as const;
   });
   return { pagesId: head?.get(1) ?? 0n, runs };
 }
@@ -54,6 +57,22 @@ export async function storedPages(
   }
   return stored;
 }
+
+/** Overwrites all that may come later with rubbish: whoever gets it from here is found out. */
+export function spoilLazyPages(images: string, pid: number): void {
+  const { pagesId, runs } = readRuns(images, pid);
+  const file = openSync(join(images, `pages-${pagesId}.img`), 'r+');
+  let offset = 0;
+  for (const { kind, lazy, pages } of runs) {
+    if (kind !== 'present') continue;
+    const bytes = Number(pages * PAGE);
+    if (lazy === true) writeSync(file, Buffer.alloc(bytes, RUBBISH), 0, bytes, offset);
+    offset += bytes;
+  }
+  closeSync(file);
+}
+
+const RUBBISH = 0xee;
 
 async function dataOf(file: string): Promise<(offset: bigint) => boolean> {
   const lines = execFileSync(await programOf('extents'), [file], { encoding: 'utf8' })

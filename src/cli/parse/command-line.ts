@@ -113,6 +113,11 @@ function isOwn({ option }: Occurrence): boolean {
   return OWN_NAMES.has(option.name);
 }
 
+/** In place of an images directory. */
+export function takesArchive(word: CriuWord): boolean {
+  return word === 'restore' || word === 'page-server';
+}
+
 export function isOwnCommand(word: string): word is OwnCommand {
   return Object.hasOwn(OWN_COMMANDS, word);
 }
@@ -136,8 +141,7 @@ function tooMany(word: CriuWord, rest: readonly string[], occurrences: readonly 
   const execCmd = occurrences.some(({ option }) => option.sets === 'exec-cmd');
   if (execCmd && rest.length === 0) return '--exec-cmd requires a command after "--"';
   if (execCmd && word !== 'restore') return '--exec-cmd is for restore only';
-  // The archive to restore from.
-  if (word === 'restore' && rest.length === 1) return undefined;
+  if (takesArchive(word) && rest.length === 1) return undefined;
   if (execCmd || word === 'cpuinfo' || word === 'swrk' || rest.length === 0) return undefined;
   return `${word} takes no operand, and was given ${rest.map((one) => `"${one}"`).join(', ')}`;
 }

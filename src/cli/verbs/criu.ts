@@ -2,7 +2,7 @@
 
 import { readConfiguration } from '../config.js';
 import type { Context, Invocation } from '../context.js';
-import type { CriuCommand } from '../parse/command-line.js';
+import { type CriuCommand, takesArchive } from '../parse/command-line.js';
 import { inconsistency } from '../parse/consistency.js';
 import { isOn, lastValue, type Settings, settle } from '../parse/settings.js';
 import { type Route, route } from '../route.js';
@@ -19,11 +19,11 @@ export async function runCriu(command: CriuCommand, context: Context): Promise<n
   if (wrong !== undefined) throw new UsageError(wrong, command.word);
   const way = route(command.word, settings);
   if (isVerbose(settings, context)) sayWay(command, way, context);
-  const [archive] = command.word === 'restore' ? command.operands : [];
+  const [archive] = takesArchive(command.word) ? command.operands : [];
   if (way.kind === 'criu' && archive !== undefined && !isOn(settings, 'exec-cmd'))
     throw new UsageError(
-      `the archive "${archive}" can only be restored by Frazil, and ${way.because.join('; ')}`,
-      'restore',
+      `the archive "${archive}" can only be read by Frazil, and ${way.because.join('; ')}`,
+      command.word,
     );
   if (way.kind === 'criu' && context.preferences.as !== undefined)
     throw new UsageError(`--as-... is done by Frazil, and ${way.because.join('; ')}`, command.word);
@@ -50,6 +50,8 @@ async function perform(
       return (await import('./restore.js')).runRestore(invocation, context);
     case 'lazyPages':
       return (await import('./lazy-pages.js')).runLazyPages(invocation, context);
+    case 'servePages':
+      return (await import('./serve-pages.js')).runServePages(invocation, context);
     case 'check':
       return (await import('./check.js')).runCheck(invocation, context);
     default:

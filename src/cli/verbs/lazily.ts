@@ -1,16 +1,40 @@
 // What --lazy adds to the restore of the command line.
 
 import { resolve } from 'node:path';
+import type { PeerAddress } from '../../criu/lazy/options.js';
 import type { FillReport, LazyOptions } from '../../criu/restore.js';
 import type { Tree } from '../../criu/tree.js';
 import type { Context } from '../context.js';
 import { follow } from '../follow.js';
 import type { LazyPreferences } from '../parse/preferences.js';
+import { isOn, lastValue, type Settings } from '../parse/settings.js';
 import { bytes, count, micros, millis } from '../print/units.js';
 import { UsageError } from '../usage-error.js';
 
+/** What CRIU's command line says of a page server, where it fetches pages from one. */
+export const PEER_OPTIONS: readonly string[] = ['page-server', 'address', 'port'];
+
+/** Throws UsageError for one that cannot be connected to. */
+export function peerOf(settings: Settings, topic: string): PeerAddress | undefined {
+  if (!isOn(settings, 'page-server')) return undefined;
+  const address = lastValue(settings, 'address') ?? '127.0.0.1';
+  const port = portOf(settings, topic);
+  if (port === undefined || port === 0) throw new UsageError('--page-server: --port N is needed to find it', topic);
+  return { address, port };
+}
+
+const MAX_PORT = 65535;
+
+export function portOf(settings: Settings, topic: string): number | undefined {
+  const text = lastValue(settings, 'port');
+  if (text === undefined) return undefined;
+  if (!/^\d{1,5}$/.test(text) || Number(text) > MAX_PORT)
+    throw new UsageError(`--port: a number up to ${MAX_PORT} expected, not "${text}"`, topic);
+  return Number(text);
+}
+
 /** Paths are about the directory that the command was given in. */
-export function lazyCall(preferences: LazyPreferences): { readonly lazy?: LazyOptions } {
+export function lazyCall(preferences: LazyPreferences, settings: Settings): { readonly lazy?: LazyOptions } {
   const { lazy, record, replay, bytesPerSecond } = preferences;
   if (!lazy) {
     const idle = record !== undefined ? '--record' : replay !== undefined ? '--replay' : undefined;
@@ -18,8 +42,11 @@ export function lazyCall(preferences: LazyPreferences): { readonly lazy?: LazyOp
     if (needing !== undefined) throw new UsageError(`${needing} is about a lazy restore: give --lazy too`, 'restore');
     return {};
   }
+  if (isOn(settings, 'tls')) throw new UsageError("--lazy does not speak the TLS of CRIU's page servers", 'restore');
+  const pageServer = peerOf(settings, 'restore');
   return {
     lazy: {
+      ...(pageServer === undefined ? {} : { pageServer }),
       ...(record === undefined ? {} : { record: resolve(record) }),
       ...(replay === undefined ? {} : { replay: resolve(replay) }),
       ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),

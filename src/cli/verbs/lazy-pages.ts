@@ -7,13 +7,20 @@ import { follow } from '../follow.js';
 import { lastValue } from '../parse/settings.js';
 import { count, millis } from '../print/units.js';
 import { directories } from './directories.js';
+import { peerOf } from './lazily.js';
 
 export async function runLazyPages({ settings }: Invocation, context: Context): Promise<number> {
   const { terminal, preferences, interruption } = context;
   const place = await directories(lastValue(settings, 'images-dir'), lastValue(settings, 'work-dir'));
   const logFile = lastValue(settings, 'log-file');
   // As CRIU's daemon: without it the tree cannot go on, so its end is the end of the tree.
-  const filling = await lazyPages({ ...place, ...(logFile === undefined ? {} : { logFile }), outlive: false });
+  const pageServer = peerOf(settings, 'lazy-pages');
+  const filling = await lazyPages({
+    ...place,
+    ...(logFile === undefined ? {} : { logFile }),
+    ...(pageServer === undefined ? {} : { pageServer }),
+    outlive: false,
+  });
   const end = (): void => void filling[Symbol.asyncDispose]();
   interruption.signal.addEventListener('abort', end, { once: true });
   const report = await follow(filling, context);

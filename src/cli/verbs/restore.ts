@@ -12,12 +12,13 @@ import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { follow } from '../follow.js';
 import { openLogFile } from '../log-file.js';
+import { isOn } from '../parse/settings.js';
 import { restoreStatistics } from '../print/statistics.js';
 import { millis } from '../print/units.js';
 import { UsageError } from '../usage-error.js';
 import { namedArchive } from './archive-keys.js';
 import { type Directories, directories } from './directories.js';
-import { lazyCall, watchFill } from './lazily.js';
+import { lazyCall, PEER_OPTIONS, watchFill } from './lazily.js';
 import { asked, collected, loggedAt, settling } from './shared.js';
 
 export async function runRestore(invocation: Invocation, context: Context): Promise<number> {
@@ -29,7 +30,7 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
   }
   const [lost] = Object.keys(more);
   if (lost !== undefined) throw new UsageError(`--${lost}: it is for a container, which --container names`, 'restore');
-  const found = collected('restore', invocation, context);
+  const found = collected('restore', fetchesPages(invocation, context) ? withoutPeer(invocation) : invocation, context);
   const { displayStats, ...options } = found.options;
   const { imagesDir, pidfile, restoreDetached } = found.arguments;
   const [named] = invocation.command.operands;
@@ -46,7 +47,7 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     level: options.logLevel,
     terminal: context.terminal,
   });
-  const lazily = lazyCall(context.preferences);
+  const lazily = lazyCall(context.preferences, invocation.settings);
   // CRIU's own directory is another one in a lazy restore.
   await using pid = await pidfileConfig(pidfile === undefined ? undefined : resolve(place.workDir, pidfile));
   const call: RestoreCall = {
@@ -74,6 +75,15 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     await log.finish('failed');
     throw error;
   }
+}
+
+function fetchesPages({ settings }: Invocation, { preferences }: Context): boolean {
+  return preferences.lazy && isOn(settings, 'page-server');
+}
+
+/** What says where the pages are is of the lazy restore, which reads it itself. */
+function withoutPeer({ settings, ...rest }: Invocation): Invocation {
+  return { ...rest, settings: new Map([...settings].filter(([name]) => !PEER_OPTIONS.includes(name))) };
 }
 
 interface Restored {

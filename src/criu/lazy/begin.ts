@@ -4,11 +4,11 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
+import type { LazyPagesIn } from '../../archive/read/stage-lazily.js';
 import { Held } from '../../images/held.js';
-import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
 import { openSmall } from '../../images/small-images.js';
 import { keepingAlive } from '../keeping-alive.js';
-import { lazyFailed } from './failed.js';
+import { lazyFailed, type PagesOf } from './failed.js';
 import { fillingOf, nowNs } from './filling.js';
 import type { Filling, LazyOptions } from './options.js';
 import { type LazyService, startLazyService } from './service.js';
@@ -54,6 +54,7 @@ export async function beginLazily({
   opened.defer(() => small.remove());
   const service = await startLazyService({ options, images, imagesDir, pages, socketDir: small.fd, workDir });
   const held = opened.move();
+  const of: PagesOf = { imagesDir, options };
   let handedOver = false;
   const lost = new AbortController();
   service.verdict.then(
@@ -70,10 +71,10 @@ export async function beginLazily({
     },
     handOver: () => {
       handedOver = true;
-      return fillingOf(service, imagesDir, { asked, running: nowNs() });
+      return fillingOf(service, of, { asked, running: nowNs() });
     },
     lost: lost.signal,
-    failure: () => failureOf(service, imagesDir),
+    failure: () => failureOf(service, of),
     [Symbol.asyncDispose]: async () => {
       if (!handedOver) {
         service.abort();
@@ -84,10 +85,10 @@ export async function beginLazily({
   };
 }
 
-async function failureOf(service: LazyService, imagesDir: string): Promise<unknown> {
+async function failureOf(service: LazyService, of: PagesOf): Promise<unknown> {
   const timeout = new Promise<undefined>((resolve) => {
     setTimeout(resolve, VERDICT_MS, undefined);
   });
   const message = await Promise.race([service.verdict, timeout]);
-  return message?.event === 'failed' ? lazyFailed(message, imagesDir) : undefined;
+  return message?.event === 'failed' ? lazyFailed(message, of) : undefined;
 }

@@ -3,20 +3,34 @@
 import { constants } from 'node:os';
 import type { LazyMessage } from '../../addon/lazy-program.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { LazyOptions } from './options.js';
+import { nameOfPeer } from './peer.js';
 
-export function lazyFailed(message: LazyMessage, imagesDir: string): CheckpointError<'LAZY_FAILED'> {
-  const { fault, image, vaddr, op } = message;
-  const page = image === 0 ? {} : { pid: image, vaddr: `0x${vaddr.toString(16)}` };
-  const cause = op === '' ? {} : { syscall: op, errno: nameOf(message) };
-  const text = `Cannot go on filling the tree restored from "${imagesDir}": ${why(message)}. It has been killed`;
-  return new CheckpointError('LAZY_FAILED', text, { imagesDir, fault, ...page, ...cause });
+/** Whose pages they are, for messages. */
+export interface PagesOf {
+  readonly imagesDir: string;
+  readonly options: LazyOptions;
 }
 
-function why(message: LazyMessage): string {
+export function lazyFailed(
+  message: LazyMessage,
+  { imagesDir, options: { pageServer: at } }: PagesOf,
+): CheckpointError<'LAZY_FAILED'> {
+  const { fault, image, vaddr, op } = message;
+  const pageServer = at === undefined ? undefined : nameOfPeer(at);
+  const page = image === 0 ? {} : { pid: image, vaddr: `0x${vaddr.toString(16)}` };
+  const cause = op === '' ? {} : { syscall: op, errno: nameOf(message) };
+  const text = `Cannot go on filling the tree restored from "${imagesDir}": ${why(message, pageServer)}. It has been killed`;
+  const from = pageServer === undefined ? {} : { pageServer };
+  return new CheckpointError('LAZY_FAILED', text, { imagesDir, fault, ...from, ...page, ...cause });
+}
+
+function why(message: LazyMessage, pageServer: string | undefined): string {
   const page = `page 0x${message.vaddr.toString(16)} of process ${message.image}`;
   switch (message.fault) {
     case 'source':
-      return `${page}${levelOf(message)} cannot be read: ${reason(message)}`;
+      if (pageServer !== undefined) return peerFailed(message, page, pageServer);
+      return `${page} cannot be read: ${reason(message)}`;
     case 'unregistered':
       return `${page} is lazy in its images, but CRIU has not prepared it for that`;
     case 'server-died':
@@ -34,10 +48,6 @@ function why(message: LazyMessage): string {
   }
 }
 
-function levelOf({ level }: LazyMessage): string {
-  return level === 0 ? '' : ` in "${new Array<string>(level).fill('parent').join('/')}"`;
-}
-
 const REASONS: Readonly<Record<string, string>> = {
   ESTALE: 'its file was changed since the restore began',
   EFAULT: 'its file was cut short',
@@ -45,6 +55,21 @@ const REASONS: Readonly<Record<string, string>> = {
   EBADMSG: 'its pagemap is damaged',
   ENOENT: 'its images are not there',
 };
+
+const PEER_REASONS: Readonly<Record<string, string>> = {
+  ECONNRESET: 'it has hung up',
+  EPIPE: 'it has hung up',
+  ETIMEDOUT: 'it does not answer',
+  EBADMSG: 'it has answered with something else',
+  ENODATA: 'it does not have it',
+};
+
+function peerFailed(message: LazyMessage, page: string, pageServer: string): string {
+  const name = nameOf(message);
+  const reason = PEER_REASONS[name] ?? `${message.op} failed with ${name}`;
+  if (message.image === 0) return `the page server ${pageServer} is none that can be talked to: ${reason}`;
+  return `${page} cannot be had from the page server ${pageServer}: ${reason}`;
+}
 
 // What a library says of a frame: its own function's name.
 const FRAME = /^(ZSTD_|LZ4F_)/;

@@ -2,7 +2,7 @@
 
 import { keepingAlive } from '../keeping-alive.js';
 import { type Operation, operation } from '../operation.js';
-import { lazyFailed } from './failed.js';
+import { lazyFailed, type PagesOf } from './failed.js';
 import type { Filling, FillProgress, FillReport } from './options.js';
 import { fillProgress, fillReport, type Moments } from './report.js';
 import type { LazyService } from './service.js';
@@ -15,7 +15,7 @@ export function nowNs(): number {
 }
 
 /** Follows the service to its verdict. An abort asks it to kill the tree. */
-export function fillingOf(service: LazyService, imagesDir: string, moments: Moments): Filling {
+export function fillingOf(service: LazyService, pages: PagesOf, moments: Moments): Filling {
   const run: Operation<FillProgress, FillReport> = operation(undefined, async ({ signal, emit }) => {
     const abort = (): void => service.abort();
     signal.addEventListener('abort', abort, { once: true });
@@ -30,7 +30,7 @@ export function fillingOf(service: LazyService, imagesDir: string, moments: Mome
       const message = await service.verdict;
       look();
       const counters = service.counters();
-      if (message.event !== 'filled' || counters === undefined) throw lazyFailed(message, imagesDir);
+      if (message.event !== 'filled' || counters === undefined) throw lazyFailed(message, pages);
       return fillReport(counters, moments);
     } finally {
       clearInterval(timer);

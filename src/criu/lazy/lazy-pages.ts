@@ -41,5 +41,5 @@ export async function lazyPages({
     workDir: resolve(workDir),
     ...(logFile === undefined ? {} : { logFile }),
   });
-  return fillingOf(service, from, { asked, running: undefined });
+  return fillingOf(service, { imagesDir: from, options }, { asked, running: undefined });
 }

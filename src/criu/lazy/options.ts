@@ -2,7 +2,18 @@
 
 import type { Operation } from '../operation.js';
 
+/** Where pages are served by CRIU's page protocol, which is plaintext and asks nobody who they are: for networks that are trusted. */
+export interface PeerAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface LazyOptions {
+  /**
+   * Fetches the pages from `criu dump --lazy-pages`, `criu page-server --lazy-pages` or servePages(), and not from the images, whose pagemaps say
+   * which are there. Losing it ends the tree.
+   */
+  readonly pageServer?: PeerAddress;
   /**
    * Whether the fill goes on when this program ends. With `false` the tree is killed then: it could not go on without its pages.
    * Default: true.

@@ -16,11 +16,11 @@ import {
   readLazyCounters,
 } from '../../addon/lazy-program.js';
 import { receive, send, seqpacketPair } from '../../addon/sockets.js';
+import type { LazyPagesIn } from '../../archive/read/stage-lazily.js';
 import { Held } from '../../images/held.js';
-import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
 import { keepingAlive } from '../keeping-alive.js';
-import { ioFailure, lazyFailed } from './failed.js';
-import type { LazyOptions } from './options.js';
+import { ioFailure, lazyFailed, type PagesOf } from './failed.js';
+import { connectPeer } from './peer.js';
 
 export interface LazyService {
   /** Of the guardian, which ends last. */
@@ -32,10 +32,8 @@ export interface LazyService {
   abort(): void;
 }
 
-export interface ServiceRequest {
-  readonly options: LazyOptions;
+export interface ServiceRequest extends PagesOf {
   readonly images: Fd;
-  readonly imagesDir: string;
   /** Where the pages are, when not in the images directory. */
   readonly pages?: LazyPagesIn | undefined;
   /** Where lazy-pages.socket is made: CRIU's working directory. */
@@ -59,6 +57,8 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
   opened.use(theirs);
   const board = memfd('frazil-lazy');
   const files = await openFiles(request, opened);
+  const { pageServer } = request.options;
+  const peer = pageServer === undefined ? [] : [{ name: 'peer', fd: opened.use(await connectPeer(pageServer)) }];
   const given = [
     { name: 'control', fd: theirs },
     { name: 'board', fd: board },
@@ -66,6 +66,7 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
     { name: 'directory', fd: request.images },
     ...Object.entries(request.pages ?? {}).map(([name, fd]: [string, Fd]) => ({ name, fd })),
     ...files,
+    ...peer,
   ].map((one, i) => ({ ...one, as: i + FIRST_FD }));
   const threads = request.options.threads ?? Math.min(MAX_THREADS, availableParallelism());
   const { bytesPerSecond = 0, outlive = true } = request.options;
@@ -90,7 +91,7 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
   });
   const service = attach(child, ours, board);
   const first = await keepingAlive(service.ready);
-  if (first.event !== 'ready') throw lazyFailed(first, request.imagesDir);
+  if (first.event !== 'ready') throw lazyFailed(first, request);
   return service;
 }
 
@@ -160,5 +161,5 @@ function attach(child: ReturnType<typeof spawn>, control: Fd, board: Fd): Starte
 function silent(status: { readonly kind: string; readonly signal?: number; readonly code?: number }): LazyMessage {
   const error = status.kind === 'signaled' ? (status.signal ?? 0) : (status.code ?? 0);
   const op = status.kind === 'signaled' ? 'signal' : 'exit';
-  return { event: 'failed', fault: 'guardian-died', error, image: 0, vaddr: 0n, tree: 0, op, level: 0 };
+  return { event: 'failed', fault: 'guardian-died', error, image: 0, vaddr: 0n, tree: 0, op };
 }

@@ -27,6 +27,8 @@ describe('route()', () => {
     ['check', 'check'],
     ['lazy-pages', 'lazyPages'],
     ['lazy-pages -D d -W w -v4 -o l', 'lazyPages'],
+    ['lazy-pages --page-server --address 1.2.3.4 --port 1', 'lazyPages'],
+    ['page-server --lazy-pages -D d --port 1', 'servePages'],
     ['cpuinfo dump', 'cpuinfo'],
   ])('"%s" is done by %s of ours', (text, operation) => {
     expect(decide(text)).toEqual({ kind: 'frazil', operation });
@@ -49,7 +51,10 @@ describe('route()', () => {
     ['check --extra --all', ['--extra', '--all']],
     ['check --ms', ['--ms']],
     ['page-server --port 1', ['page-server']],
-    ['lazy-pages --page-server --port 1', ['--page-server']],
+    ['page-server --lazy-pages -d --pidfile p', ['--daemon', '--pidfile']],
+    ['page-server --lazy-pages --tls', ['--tls']],
+    ['lazy-pages --page-server --port 1 --tls', ['--tls']],
+    ['lazy-pages --page-server --ps-socket 5', ['--ps-socket']],
     ['lazy-pages -d --pidfile p', ['--daemon', '--pidfile']],
     ['dedup', ['dedup']],
     ['service', ['service']],
