@@ -12,7 +12,12 @@ export default defineConfig({
       tier('integration', { testTimeout: 30_000 }),
       // One tree at a time: CRIU restores exact pids, and the machine has two cores.
       tier('e2e', { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
-      tier('softdirty', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
+      tier('softdirty', {
+        include: ['test/softdirty/**/*.test.ts', 'test/e2e/pre-dump.test.ts'],
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
     ],
   },
 });
