@@ -28,6 +28,7 @@ export type TargetName =
   | 'namespaces'
   | 'job'
   | 'rarities'
+  | 'shared'
   | 'terminal';
 
 export interface Target extends AsyncDisposable {
