@@ -32,6 +32,13 @@ Napi::Value stream(const Napi::CallbackInfo& info) {
   return wrap_pair(info.Env(), stream_pair(*buffer));
 }
 
+// datagramSocket() -> Fd
+Napi::Value datagram(const Napi::CallbackInfo& info) {
+  auto made = datagram_socket();
+  if (!made.ok()) return throw_failure(info.Env(), made.error());
+  return Fd::wrap(info.Env(), std::move(made).value());
+}
+
 std::optional<std::vector<int>> borrow_all(const Napi::Value& value) {
   std::vector<int> numbers;
   if (value.IsUndefined()) return numbers;
@@ -118,6 +125,7 @@ Napi::Value receive(const Napi::CallbackInfo& info) {
 void define_sockets(Napi::Env env, Napi::Object exports) {
   exports.Set("seqpacketPair", Napi::Function::New<seqpacket>(env, "seqpacketPair"));
   exports.Set("streamPair", Napi::Function::New<stream>(env, "streamPair"));
+  exports.Set("datagramSocket", Napi::Function::New<datagram>(env, "datagramSocket"));
   exports.Set("send", Napi::Function::New<send>(env, "send"));
   exports.Set("receiveSoon", Napi::Function::New<receive_answer>(env, "receiveSoon"));
   exports.Set("receive", Napi::Function::New<receive>(env, "receive"));

@@ -37,4 +37,10 @@ Result<SocketPair> stream_pair(size_t buffer) noexcept { return open_pair(SOCK_S
 
 Result<SocketPair> seqpacket_pair() noexcept { return open_pair(SOCK_SEQPACKET, kMessageBuffer); }
 
+Result<UniqueFd> datagram_socket() noexcept {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return SysError{errno, "socket"};
+  return socket;
+}
+
 }  // namespace frazil

@@ -88,7 +88,8 @@ Result<void> Level::sort(Worker& worker, const Outgoing& outgoing, const Stretch
   if (!worker.digester) return {};
   sorted->digests.reserve(read);
   for (size_t i = 0; i < read; ++i) {
-    const auto digest = worker.digester->of(std::span(worker.buffer.data() + i * kPageSize, kPageSize));
+    const std::span<const std::byte> bytes(worker.buffer.data() + i * kPageSize, kPageSize);
+    const auto digest = sorted->fates[i] == Fate::zero ? worker.digester->of_zeros() : worker.digester->of(bytes);
     if (!digest.ok()) return digest.error();
     sorted->digests.push_back(digest.value());
     const PageDigest* had = outgoing.before == nullptr ? nullptr : outgoing.before->find(stretch.vaddr + i * kPageSize);

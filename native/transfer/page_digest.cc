@@ -15,4 +15,12 @@ Result<PageDigest> PageDigester::of(std::span<const std::byte> page) noexcept {
   return digest;
 }
 
+Result<PageDigest> PageDigester::of_zeros() noexcept {
+  static constexpr std::array<std::byte, page::kPageSize> kZeros{};
+  if (zeros_) return *zeros_;
+  auto digest = of(kZeros);
+  if (digest.ok()) zeros_ = digest.value();
+  return digest;
+}
+
 }  // namespace frazil::transfer

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "crypto/aead.h"
@@ -19,10 +20,13 @@ class PageDigester {
   static Result<PageDigester> open(crypto::Key key) noexcept;
   // `page` has kPageSize bytes.
   Result<PageDigest> of(std::span<const std::byte> page) noexcept;
+  // Of a page of zeros, which is a common one.
+  Result<PageDigest> of_zeros() noexcept;
 
  private:
   explicit PageDigester(crypto::Aead aead) noexcept : aead_(std::move(aead)) {}
   crypto::Aead aead_;
+  std::optional<PageDigest> zeros_;
 };
 
 }  // namespace frazil::transfer

@@ -129,6 +129,7 @@ export interface Native {
 
   seqpacketPair(): [Fd, Fd];
   streamPair(options?: { readonly bufferBytes?: number }): [Fd, Fd];
+  datagramSocket(): Fd;
   send(fd: Fd, bytes: Uint8Array, fds?: readonly Fd[]): void;
   receive(fd: Fd): NativeJob<NativeMessage | undefined>;
   /** Blocks the thread for at most `microseconds`. */

@@ -18,6 +18,11 @@ export function streamPair(options: { readonly bufferBytes?: number } = {}): [Fd
   return attempt('make a socket pair', () => native().streamPair(options));
 }
 
+/** AF_UNIX SOCK_DGRAM, CLOEXEC, without a name: CRIU keeps pidfds in it from one pre-dump to the next. */
+export function datagramSocket(): Fd {
+  return attempt('make a socket', () => native().datagramSocket());
+}
+
 /**
  * Sends one message, at once or not at all: IO with EAGAIN when the peer has left too many unread, EPIPE when it is gone,
  * EMSGSIZE when it is too long. `fds` (at most 16) travel as duplicates; the caller keeps its own.

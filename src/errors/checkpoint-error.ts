@@ -100,7 +100,7 @@ export interface ErrorDetails {
   /** A live migration whose policy has given up. */
   readonly NOT_CONVERGING: {
     readonly pid: number;
-    readonly why: 'max-iterations' | 'max-total' | 'max-bytes' | 'diverging';
+    readonly why: 'max-iterations' | 'max-total' | 'max-bytes' | 'diverging' | 'too-large';
     readonly iterations: number;
     readonly predictedDowntimeMs: number;
   };

@@ -56,6 +56,8 @@ testWith([CRIU_42.here, LAB, BUILT], 'a program moves from one machine to anothe
   expect(arrived.pid).toBe(report.pid);
   const whole = { pages: (MEGABYTES * 2 ** 20) / 4096, broken: 0 };
   expect([arrived.first, arrived.second]).toEqual([expect.objectContaining(whole), expect.objectContaining(whole)]);
+  // These kernels tell which pages were written.
+  expect(report).toMatchObject({ tracking: 'soft-dirty', mode: 'pre-copy' });
   expect(report.wireBytes).toBeGreaterThan(0);
   expect(await here.status()).toBe(0);
 });

@@ -16,6 +16,7 @@ import { CRIU_41, CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
 import { startHost } from '../helpers/second-host.js';
+import { NO_SOFT_DIRTY } from '../helpers/soft-dirty.js';
 import { startProgram, startTarget, textOf } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
@@ -49,6 +50,18 @@ for (const options of [{ maxIterations: 0 }, MODERATE] satisfies Omit<MigrateOpt
   });
 }
 
+testWith([CRIU_42.here, NO_SOFT_DIRTY], 'a kernel that does not track writes is refused by name', async () => {
+  await using dir = tempDir();
+  await using target = await startTarget('memory', [join(dir.path, 'control'), '1', '1', '0'], {
+    control: join(dir.path, 'control'),
+  });
+  await using host = await startHost({ at: join(dir.path, 'host') });
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, tracking: 'soft-dirty' });
+  await expect(run.done).rejects.toMatchObject({ code: 'FEATURE_MISSING', detail: { option: 'tracking' } });
+  const report = await migrate(target.pid, { to: host.address, criu: CRIU_42.path, dryRun: true }).done;
+  expect(report).toMatchObject({ tracking: 'digest', trackingReason: expect.stringContaining('kernel') });
+});
+
 testWith([CRIU_42.here], 'no write is lost of a program that changes its pages all the time', async () => {
   await using dir = tempDir();
   const control = join(dir.path, 'control');
@@ -65,6 +78,28 @@ testWith([CRIU_42.here], 'no write is lost of a program that changes its pages a
   const { pages, broken } = await target.ask<{ pages: number; broken: number }>('verify');
   expect(pages).toBe((32 * 2 ** 20) / 4096);
   expect(broken).toBe(0);
+});
+
+testWith([CRIU_42.here], 'shared memory of a tree in its own pid namespace travels while it runs', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  const megabytes = 12;
+  const through = ['unshare', '--pid', '--ipc', '--fork', 'setsid'];
+  await using target = await startTarget('shared', [control, String(megabytes)], { control, through });
+  const pids = target.tree();
+  expect(pids).toHaveLength(3);
+  await using host = await startHost({ at: join(dir.path, 'host') });
+  const { iterations } = await migrate(target.pid, { to: host.address, criu: CRIU_42.path, ...MODERATE }).done;
+  await waitGone(pids);
+  const shared = 3 * megabytes * 2 ** 20;
+  // All three objects, each once: the private memory of three small processes is next to nothing.
+  expect(iterations[0]?.bytes).toBeGreaterThan(shared);
+  expect(iterations[0]?.bytes).toBeLessThan(shared * 1.3);
+  // The final dump carries what has been counted since, of all that it looks at.
+  expect(iterations.at(-1)?.bytes).toBeGreaterThan(shared);
+  expect(iterations.at(-1)?.changedBytes).toBeLessThan(2 ** 20);
+  const whole = { objects: 3, pages: shared / 4096, broken: 0, counting: 6 };
+  expect(await target.ask('verify')).toEqual(whole);
 });
 
 testWith([CRIU_42.here], 'processes with shared memory, pipes, sockets and locks move together', async () => {

@@ -10,6 +10,9 @@ export const SOFT_DIRTY: Need = need(
   !tracks() && 'this kernel has none; run it in the guest: scripts/lab npm run test:softdirty',
 );
 
+/** For what happens where there is none. */
+export const NO_SOFT_DIRTY: Need = need('no soft-dirty tracking', tracks() && 'this kernel has it');
+
 // After clear_refs the page of a stack that we are standing on is written at once: its bit is set again where there is one.
 function tracks(): boolean {
   writeFileSync('/proc/self/clear_refs', '4');

@@ -298,6 +298,11 @@ export const OWN_COMMANDS = {
       argument: 'required',
       value: 'HOW',
     }),
+    own('tracking', {
+      text: 'How changed pages are found: auto (default), soft-dirty (by the kernel) or digest',
+      argument: 'required',
+      value: 'HOW',
+    }),
     number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
     number('max-iterations', 'At most so many before the final dump, 0 for none; default 30'),
     number('max-total', 'Give up after so many milliseconds'),

@@ -63,6 +63,7 @@ function wanted(settings: Settings): { readonly pid: number; readonly options: M
       ...(settings.has('dry-run') ? { dryRun: true } : {}),
       ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
       ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
+      ...(settings.has('tracking') ? { tracking: tracking(lastValue(settings, 'tracking')) } : {}),
       ...numberOf(settings, 'streams', 'streams'),
       ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
       ...numberOf(settings, 'max-iterations', 'maxIterations'),
@@ -96,6 +97,11 @@ function diverging(text: string | undefined): 'give-up' | 'stop' {
 function packing(text: string | undefined): NonNullable<MigrateOptions['compress']> {
   if (text === 'auto' || text === 'none' || text === 'lz4' || text === 'zstd') return text;
   throw new UsageError(`--compress: auto, none, lz4 or zstd expected, not "${text}"`, 'migrate');
+}
+
+function tracking(text: string | undefined): NonNullable<MigrateOptions['tracking']> {
+  if (text === 'auto' || text === 'soft-dirty' || text === 'digest') return text;
+  throw new UsageError(`--tracking: auto, soft-dirty or digest expected, not "${text}"`, 'migrate');
 }
 
 function numberOf<K extends string>(settings: Settings, flag: string, name: K): Partial<Record<K, number>> {

@@ -5,23 +5,20 @@
 import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Fd } from '../../addon/fd.js';
 import type { SinkReception } from '../../addon/page-sink.js';
 import type { PageSender } from '../../addon/page-streams.js';
-import { streamPair } from '../../addon/sockets.js';
 import { captureFailed } from '../../criu/capture-failed.js';
 import { LOG_LEVEL, NO_FDS } from '../../criu/dump.js';
 import { chooseNetworkLock } from '../../criu/network-lock.js';
 import { unlockNetwork } from '../../criu/unlock-network.js';
-import { openSmall } from '../../images/small-images.js';
 import { openDirectory } from '../../images/staging.js';
-import { type EncodedOptions, encodeOptions } from '../../options/request.js';
+import { encodeOptions } from '../../options/request.js';
 import type { DumpOptions } from '../../options/types.js';
 import { writeConfigFile } from '../../rpc/config-file.js';
 import type { Answer, Notification, Verdict } from '../../rpc/session.js';
-import { openSwrk } from '../../rpc/swrk.js';
 import { MAX_BYTES } from '../wire/channel.js';
 import type { SourceChannel } from '../wire/connect.js';
+import { type Ground, openGround } from './ground.js';
 
 export interface FinalDumpPlan {
   readonly pid: number;
@@ -29,6 +26,10 @@ export interface FinalDumpPlan {
   readonly criu: string;
   readonly options: DumpOptions;
   readonly sender: PageSender;
+  /** Its number. */
+  readonly level: number;
+  /** That of the pre-dumps below it. */
+  readonly ground: Ground | undefined;
   readonly channel: SourceChannel;
   readonly signal: AbortSignal;
   /** Whether the locks on the connections of a tree that was killed are to go, because their address has gone, too. */
@@ -44,9 +45,6 @@ export interface FinalDump {
   readonly killed: boolean;
 }
 
-const PAGES_FD = 9;
-// As in src/criu/capture.ts, where it was measured.
-const SOCKET_BYTES = 64 * 2 ** 20;
 const LOG_FILE = 'dump.log';
 const PROCEED: Verdict = { kind: 'proceed' };
 const REFUSE: Verdict = { kind: 'refuse' };
@@ -55,46 +53,40 @@ const REFUSE: Verdict = { kind: 'refuse' };
  * Rejects as dump() does when it fails before decide() was asked; then the tree runs on. An abort is heard until then.
  */
 export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
-  const { options, pid, sender } = plan;
+  const { options, pid, sender, level } = plan;
   const networkLock = await chooseNetworkLock({
     pid,
     networkLock: options.networkLock,
     tcpEstablished: options.tcpEstablished,
   });
   const workDir = await mkdtemp(join(tmpdir(), 'frazil-migrate-'));
-  using images = await openSmall();
   using work = await openDirectory(workDir);
-  const own = { images_dir_fd: images.fd.number, work_dir_fd: work.number };
-  const encoded = encodeOptions('dump', { ...options, logLevel: LOG_LEVEL, ...(networkLock && { networkLock }) }, own);
+  const { defaultConfig } = encodeOptions('dump', options, NO_FDS);
+  await using own =
+    plan.ground === undefined ? await openGround({ ...plan, defaultConfig, first: level, opts: {} }) : undefined;
+  const ground = plan.ground ?? (own as Ground);
+  const images = await ground.folder(level);
+  using directory = await openDirectory(images, 'itself');
+  using parent = await ground.below(level);
+  const fds = { images_dir_fd: directory.number, work_dir_fd: work.number };
+  const encoded = encodeOptions('dump', { ...options, logLevel: LOG_LEVEL, ...(networkLock && { networkLock }) }, fds);
   await using config = await writeConfigFile(encoded);
-  const [ours, theirs] = streamPair({ bufferBytes: SOCKET_BYTES });
-  using _ours = ours;
-  await using session = openChild(plan.criu, theirs, encoded);
-  await using pages = sender.serve(ours);
+  const { session } = ground;
+  await using pages = sender.serve(ground.pages(), parent === undefined ? {} : { parent });
   const received = pages.done.catch((error: unknown) => ({ error }));
-  const hold = holding({ ...plan, images: images.path, received });
-  const opts = { ...encoded.opts, pid, ps: { fd: PAGES_FD }, notify_scripts: true, log_file: LOG_FILE };
+  const hold = holding({ ...plan, images, received });
+  const opts = { ...encoded.opts, ...ground.opts(level), pid, notify_scripts: true, log_file: LOG_FILE };
   const answer = await session.exchange(
     { kind: 'DUMP', opts: config.path === undefined ? opts : { ...opts, config_file: config.path } },
     { notify: hold.notify, signal: hold.signal },
   );
-  if (answer.kind === 'hung-up' && !hold.decided) await unlock(plan, answer, { workDir, images: images.path });
+  if (answer.kind === 'hung-up' && !hold.decided) await unlock(plan, answer, { workDir, images });
   if (answer.kind !== 'served') pages.cancel();
   if (!hold.decided)
     throw await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
-  if (answer.kind === 'served' && plan.unlock) await unlock(plan, answer, { workDir, images: images.path });
+  if (answer.kind === 'served' && plan.unlock) await unlock(plan, answer, { workDir, images });
   await rm(workDir, { recursive: true, force: true }).catch(() => {});
-  await images.remove();
   return { at: hold.at, killed: answer.kind === 'served' };
-}
-
-function openChild(criu: string, pages: Fd, { defaultConfig }: EncodedOptions): ReturnType<typeof openSwrk> {
-  try {
-    return openSwrk({ criu, inherit: [{ fd: pages, as: PAGES_FD }], defaultConfig });
-  } finally {
-    // CRIU's end of it shows as end-of-file only when nobody else holds that end.
-    pages.close();
-  }
 }
 
 type Reception = SinkReception | { readonly error: unknown };

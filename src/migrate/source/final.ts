@@ -20,7 +20,7 @@ export interface Final {
 
 /** Rejects with what has failed, when the tree runs on here. */
 export async function runFinal(run: Opened, iterations: readonly IterationReport[]): Promise<Final> {
-  const { plan, work, criu, link, sender, begun, id } = run;
+  const { plan, work, criu, link, sender, begun, id, tracking, preDumps } = run;
   const { pid, options, to } = plan;
   const start = sender.counters();
   const number = iterations.length;
@@ -36,6 +36,8 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
     options: options.dump ?? {},
     unlock: networkSwitch !== undefined,
     sender,
+    level: number,
+    ground: preDumps?.ground,
     channel: link.channel,
     signal: work.signal,
     decide: async () => {
@@ -87,7 +89,11 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   return {
     dump,
     outcome,
-    report: { ...count({ number, ms, start, end: sender.counters() }, iterations.at(-1)), predictedDowntimeMs: ms },
+    report: {
+      ...count({ number, ms, start, end: sender.counters(), tracking: tracking.kind }, iterations.at(-1)),
+      predictedDowntimeMs: ms,
+      leastDowntimeMs: ms,
+    },
   };
 }
 

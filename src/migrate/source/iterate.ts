@@ -1,5 +1,4 @@
-// The iterations by digest: read the running tree's memory, send what the destination does not have, measure, ask the policy. Nothing
-// is frozen in here.
+// The iterations: look at the memory of the running tree, send what the destination does not have, measure, ask the policy.
 
 import type { PageSender } from '../../addon/page-streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
@@ -7,12 +6,14 @@ import { decide, type Policy, type Verdict } from '../policy.js';
 import type { SourceChannel } from '../wire/connect.js';
 import type { ToSource } from '../wire/messages.js';
 import { measure } from './measure.js';
-import type { IterationReport } from './options.js';
-import { scanTasksOf } from './tasks.js';
+import type { IterationReport, Tracking } from './options.js';
 
 export interface Iterating {
-  readonly pid: number;
+  /** Counts. */
   readonly sender: PageSender;
+  readonly tracking: Tracking;
+  /** Sends level `number`, to its end. */
+  readonly look: (number: number) => Promise<void>;
   readonly channel: SourceChannel;
   readonly policy: Policy;
   readonly streams: number;
@@ -41,18 +42,17 @@ export async function iterate(run: Iterating): Promise<Iterated> {
 }
 
 async function iteration(
-  { pid, sender, channel, signal, streams, roundTripMs }: Iterating,
+  { look, sender, tracking, channel, signal, streams, roundTripMs }: Iterating,
   before: readonly IterationReport[],
 ): Promise<IterationReport> {
   const number = before.length;
   const from = performance.now();
   const start = sender.counters();
   await channel.send({ type: 'level', number, final: undefined });
-  await sender.scan(await scanTasksOf(pid), { signal }).done;
-  await sender.finish({ signal }).done;
+  await look(number);
   const { fillBytesPerSecond } = await acknowledged(channel, number, signal);
-  const counted = { number, ms: performance.now() - from, start, end: sender.counters() };
-  return measure({ ...counted, streams, roundTripMs, fillBytesPerSecond }, before.at(-1));
+  const counted = { number, ms: performance.now() - from, start, end: sender.counters(), tracking };
+  return measure({ ...counted, streams, roundTripMs, fillBytesPerSecond }, before);
 }
 
 type LevelDone = Extract<ToSource, { type: 'level-done' }>;

@@ -2,8 +2,8 @@
 // what the iterations have shown.
 
 import type { TransferCounters } from '../../addon/page-streams.js';
-import { predictDowntime } from '../policy.js';
-import type { IterationReport } from './options.js';
+import { type Dirtied, predictDirty, predictDowntime } from '../policy.js';
+import type { IterationReport, Tracking } from './options.js';
 
 /** Counted over one level. */
 export interface Counted {
@@ -11,6 +11,7 @@ export interface Counted {
   readonly ms: number;
   readonly start: TransferCounters;
   readonly end: TransferCounters;
+  readonly tracking: Tracking;
 }
 
 export interface Measured extends Counted {
@@ -25,32 +26,45 @@ const PAGE_BYTES = 4096;
 const MS_PER_S = 1000;
 const NS_PER_MS = 1e6;
 
-export function measure(level: Measured, before: IterationReport | undefined): IterationReport {
-  const counted = count(level, before);
-  const { bytes, changedBytes, wireBytes, wireBytesPerSecond, dirtyBytesPerSecond } = counted;
-  const { ms, streams, roundTripMs, fillBytesPerSecond, start, end } = level;
+export function measure(level: Measured, iterations: readonly IterationReport[]): IterationReport {
+  const counted = count(level, iterations.at(-1));
+  const { bytes, changedBytes, wireBytes, wireBytesPerSecond } = counted;
+  const { ms, streams, roundTripMs, fillBytesPerSecond, start, end, tracking } = level;
   // While the link is waited for, nothing is looked at.
   const lookingMs = Math.max(ms - (end.stallNs - start.stallNs) / NS_PER_MS / streams, 1);
-  const predictedDowntimeMs = predictDowntime({
-    bytes,
-    dirtyBytesPerSecond: dirtyBytesPerSecond ?? changedBytes / (ms / MS_PER_S),
-    lastMs: ms,
+  const treeBytes = Math.max(bytes, iterations[0]?.bytes ?? 0);
+  // A page was last seen when the kernel forgot who had written, or, on average, when half of the iteration was over.
+  const unseenMs = tracking === 'soft-dirty' ? ms : ms / 2;
+  const dirtied = dirtiedOf(counted) ?? { changedBytes, sinceMs: ms };
+  const before = iterations.at(-1);
+  const prediction = predictDowntime({
+    bytes: treeBytes,
+    lookedAtBytes: tracking === 'soft-dirty' ? 0 : treeBytes,
+    dirtyBytes: Math.min(
+      treeBytes,
+      predictDirty(dirtied, before === undefined ? undefined : dirtiedOf(before), unseenMs),
+    ),
     wireBytesPerSecond,
     dumpBytesPerSecond: (bytes / lookingMs) * MS_PER_S,
     fillBytesPerSecond,
     roundTripMs,
     wireRatio: changedBytes === 0 ? 1 : wireBytes / changedBytes,
   });
-  return { ...counted, predictedDowntimeMs };
+  return { ...counted, ...prediction };
+}
+
+function dirtiedOf({ changedBytes, sinceMs }: Pick<IterationReport, 'changedBytes' | 'sinceMs'>): Dirtied | undefined {
+  return sinceMs === undefined ? undefined : { changedBytes, sinceMs };
 }
 
 /** Without a prediction: of a level after which nothing follows. */
 export function count(
-  { number, ms, start, end }: Counted,
+  { number, ms, start, end, tracking }: Counted,
   before: IterationReport | undefined,
-): Omit<IterationReport, 'predictedDowntimeMs'> {
+): Omit<IterationReport, 'predictedDowntimeMs' | 'leastDowntimeMs'> {
   const changedBytes = (end.sentPages - start.sentPages) * PAGE_BYTES;
   const wireBytes = end.wireBytes - start.wireBytes;
+  const sinceMs = before === undefined ? undefined : tracking === 'soft-dirty' ? before.ms : (before.ms + ms) / 2;
   return {
     number,
     bytes: (end.pagesIn - start.pagesIn) * PAGE_BYTES,
@@ -61,8 +75,8 @@ export function count(
     bodyBytes: end.bodyBytes - start.bodyBytes,
     wireBytes,
     ms,
-    // All of it changed since the one before read it.
-    dirtyBytesPerSecond: before === undefined ? undefined : changedBytes / (before.ms / MS_PER_S),
+    sinceMs,
+    dirtyBytesPerSecond: sinceMs === undefined ? undefined : changedBytes / (sinceMs / MS_PER_S),
     wireBytesPerSecond: Math.max(wireBytes / (ms / MS_PER_S), before?.wireBytesPerSecond ?? 0, 1),
   };
 }

@@ -15,7 +15,10 @@ import { type Iterated, iterate } from './iterate.js';
 import { DEFAULTS, iterationsOf, type MigrationPlan, type Opened, streamsOf } from './opened.js';
 import type { MigrateProgress, MigrateReport } from './options.js';
 import { packingOf } from './packing.js';
+import { openPreDumps } from './pre-dumps.js';
 import { reportOf } from './report.js';
+import { scanTasksOf } from './tasks.js';
+import { chooseTracking } from './tracking.js';
 
 export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgress>): Promise<MigrateReport> {
   const begun = performance.now();
@@ -26,6 +29,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
   if (expected.pids.length === 0)
     throw new CheckpointError('NO_SUCH_PROCESS', `Cannot migrate process ${pid}: it does not exist`, { pid });
   await assertOutside(pid, 'migrate');
+  const tracking = await chooseTracking(options);
   const id = randomBytes(16).toString('hex');
   const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
@@ -47,14 +51,19 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
       if (opened.status === 'fulfilled') streams.push(opened.value);
     await Promise.all(opening);
     await expectMessage(link.channel, 'streams');
+    const tracked = tracking.kind === 'soft-dirty' && iterationsOf(options) > 0;
     const keys = streams.map((_, i) => link.keyOf(i)).filter((key) => key !== undefined);
     using sender = openPageSender({
       streams,
-      digests: iterationsOf(options) > 0,
+      // What the kernel says was written need not be compared.
+      digests: iterationsOf(options) > 0 && !tracked,
       ...packingOf(options, codecs),
       ...(keys.length === 0 ? {} : { keys }),
     });
-    return await move({ plan, work, criu, id, begun, link, sender });
+    await using preDumps = tracked
+      ? await openPreDumps({ pid, criu: criu.path, options: options.dump ?? {}, sender })
+      : undefined;
+    return await move({ plan, work, criu, id, begun, link, sender, tracking, preDumps });
   } finally {
     for (const stream of streams) stream.close();
     link.channel.close();
@@ -73,7 +82,7 @@ async function move(run: Opened): Promise<MigrateReport> {
   return reportOf(run, iterated, await runFinal(run, iterated?.iterations ?? []));
 }
 
-async function runIterations({ plan, work, begun, link, sender }: Opened): Promise<Iterated> {
+async function runIterations({ plan, work, begun, link, sender, tracking, preDumps }: Opened): Promise<Iterated> {
   const { maxDowntimeMs, maxTotalMs, maxBytes, whenDiverging, dryRun } = plan.options;
   const policy = {
     maxDowntimeMs: maxDowntimeMs ?? DEFAULTS.maxDowntimeMs,
@@ -84,8 +93,13 @@ async function runIterations({ plan, work, begun, link, sender }: Opened): Promi
     whenDiverging: whenDiverging ?? 'give-up',
   } as const;
   return iterate({
-    pid: plan.pid,
     sender,
+    tracking: tracking.kind,
+    look: async (number) => {
+      if (preDumps !== undefined) return preDumps.send(number, work.signal);
+      await sender.scan(await scanTasksOf(plan.pid), { signal: work.signal }).done;
+      await sender.finish({ signal: work.signal }).done;
+    },
     channel: link.channel,
     streams: streamsOf(plan.options),
     roundTripMs: link.roundTripMs,

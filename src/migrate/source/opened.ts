@@ -7,6 +7,8 @@ import type { Address } from '../wire/address.js';
 import type { Link } from '../wire/connect.js';
 import type { SourceSecurity } from '../wire/security.js';
 import type { MigrateOptions, MigrateProgress } from './options.js';
+import type { PreDumps } from './pre-dumps.js';
+import type { ChosenTracking } from './tracking.js';
 
 export interface MigrationPlan {
   readonly pid: number;
@@ -26,6 +28,9 @@ export interface Opened {
   readonly begun: number;
   readonly link: Link;
   readonly sender: PageSender;
+  readonly tracking: ChosenTracking;
+  /** Where the kernel tracks writes, and there are iterations. */
+  readonly preDumps: PreDumps | undefined;
 }
 
 export function streamsOf({ streams }: MigrateOptions): number {

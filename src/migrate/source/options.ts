@@ -24,6 +24,11 @@ export interface MigrateOptions {
    * than the compressor, as both are measured; `lz4` and `zstd` try every frame.
    */
   readonly compress?: 'auto' | 'none' | PageCodec;
+  /**
+   * How pages that have changed are found. Default `auto`: the kernel tells where it can (soft-dirty), and else by their digests.
+   * `soft-dirty` on a kernel without it is FEATURE_MISSING.
+   */
+  readonly tracking?: 'auto' | Tracking;
   /** The downtime to aim at: iterations end when it is predicted. Default: 250. */
   readonly maxDowntimeMs?: number;
   /** At most so many before the final dump; 0: none at all. Default: 30. */
@@ -70,11 +75,15 @@ export interface IterationReport {
   /** With heads, seals and maps. */
   readonly wireBytes: number;
   readonly ms: number;
+  /** How long before the pages had been looked at, on average; of the first iteration never. */
+  readonly sinceMs: number | undefined;
   /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */
   readonly dirtyBytesPerSecond: number | undefined;
   readonly wireBytesPerSecond: number;
   /** If the final dump came next; of the final dump, what it was. */
   readonly predictedDowntimeMs: number;
+  /** What it would be if nothing had changed: no further iteration gets below. Of the final dump, what it was. */
+  readonly leastDowntimeMs: number;
 }
 
 export type MigrateProgress =
@@ -99,7 +108,7 @@ export interface MigrateReport {
   /** All bytes of the page streams. */
   readonly wireBytes: number;
   readonly totalMs: number;
-  /** From the freeze here to the word that the tree runs there, so that half a round trip is too much. Absent for a dry run. */
+  /** From the freeze here to the word that the tree runs there, less half a round trip for the word. Absent for a dry run. */
   readonly downtimeMs: number | undefined;
   readonly predictedDowntimeMs: number;
   /** Of the prediction, as a share of the downtime: 0.1 when it was too high by a tenth. Absent when nothing was predicted, or came. */
@@ -118,6 +127,6 @@ export interface DowntimeParts {
   /** What was still to be sent when CRIU had dumped. */
   readonly transfer: number;
   readonly restore: number;
-  /** From the word that it may run to the word that it does. */
+  /** From the word that it may run to the word that it does, less half a round trip. */
   readonly resume: number;
 }

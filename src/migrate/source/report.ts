@@ -7,13 +7,15 @@ import type { MigrateReport } from './options.js';
 
 /** `final` is absent for a dry run. */
 export function reportOf(
-  { plan, begun, sender }: Opened,
+  { plan, begun, sender, link, tracking }: Opened,
   iterated: Iterated | undefined,
   final: Final | undefined,
 ): MigrateReport {
   const { wireBytes, cpuNs, stallNs } = sender.counters();
   const at = final?.outcome.at;
   const dumped = final?.dump.at;
+  // The word was under way for as long.
+  const runs = Math.max(at?.prepared ?? 0, (at?.running ?? 0) - link.roundTripMs / 2);
   const downtime =
     at === undefined || dumped === undefined
       ? undefined
@@ -21,15 +23,15 @@ export function reportOf(
           dump: dumped.dumped - dumped.frozen,
           transfer: dumped.sent - dumped.dumped,
           restore: at.prepared - dumped.sent,
-          resume: at.running - at.prepared,
+          resume: runs - at.prepared,
         };
-  const downtimeMs = at === undefined || dumped === undefined ? undefined : at.running - dumped.frozen;
+  const downtimeMs = dumped === undefined ? undefined : runs - dumped.frozen;
   const predictedDowntimeMs = iterated?.verdict.predictedDowntimeMs;
   return {
     pid: final?.outcome.pid ?? plan.pid,
     mode: plan.options.dryRun === true ? 'dry-run' : iterated === undefined ? 'cold' : 'pre-copy',
-    tracking: 'digest',
-    trackingReason: 'pages are compared by their digests',
+    tracking: tracking.kind,
+    trackingReason: tracking.reason,
     iterations: [...(iterated?.iterations ?? []), ...(final === undefined ? [] : [final.report])],
     wireBytes,
     totalMs: performance.now() - begun,

@@ -34,6 +34,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'listenSeqpacket',
   'accept',
   'streamPair',
+  'datagramSocket',
   'send',
   'receive',
   'receiveSoon',

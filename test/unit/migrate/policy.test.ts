@@ -1,0 +1,131 @@
+// The verdict after an iteration, and what it rests on.
+
+import { describe, expect, it } from 'vitest';
+import { decide, type Policy, predictDirty, predictDowntime } from '../../../src/migrate/policy.js';
+import type { IterationReport } from '../../../src/migrate/source/options.js';
+
+const POLICY: Policy = {
+  maxDowntimeMs: 250,
+  maxIterations: 30,
+  maxTotalMs: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
+  whenDiverging: 'give-up',
+};
+const MIB = 2 ** 20;
+
+function iteration(number: number, given: Partial<IterationReport>): IterationReport {
+  return {
+    number,
+    bytes: 1024 * MIB,
+    changedBytes: 100 * MIB,
+    zeroPages: 0,
+    samePages: 0,
+    packedBytes: 0,
+    bodyBytes: 0,
+    wireBytes: 0,
+    ms: 1000,
+    sinceMs: number === 0 ? undefined : 1000,
+    dirtyBytesPerSecond: undefined,
+    wireBytesPerSecond: 100 * MIB,
+    predictedDowntimeMs: 1000,
+    leastDowntimeMs: 100,
+    ...given,
+  };
+}
+
+function verdictOf(policy: Partial<Policy>, ...given: readonly Partial<IterationReport>[]): string {
+  const iterations = given.map((each, number) => iteration(number, each));
+  const verdict = decide({ iterations, elapsedMs: 5000, wireBytes: 5000 * MIB }, { ...POLICY, ...policy });
+  return verdict.kind === 'iterate' || verdict.kind === 'converged' ? verdict.kind : `${verdict.kind}: ${verdict.why}`;
+}
+
+describe('decide()', () => {
+  it('believes no prediction before a second iteration has shown how fast the tree changes', () => {
+    expect(verdictOf({}, { predictedDowntimeMs: 10 })).toBe('iterate');
+    expect(verdictOf({}, {}, { predictedDowntimeMs: 10 })).toBe('converged');
+  });
+
+  it('goes on while less and less has changed', () => {
+    const shrinking = [800, 400, 200, 100, 50].map((mib) => ({ changedBytes: mib * MIB }));
+    for (const whenDiverging of ['give-up', 'stop'] as const)
+      for (let n = 1; n <= shrinking.length; n += 1)
+        expect(verdictOf({ whenDiverging }, ...shrinking.slice(0, n))).toBe('iterate');
+  });
+
+  it('gives up after three iterations without a gain, and stops a tree after the first', () => {
+    const same = (n: number): Partial<IterationReport>[] => Array.from({ length: n }, () => ({}));
+    expect(verdictOf({}, ...same(4))).toBe('iterate');
+    expect(verdictOf({}, ...same(5))).toBe('give-up: diverging');
+    expect(verdictOf({ whenDiverging: 'stop' }, ...same(2))).toBe('iterate');
+    expect(verdictOf({ whenDiverging: 'stop' }, ...same(3))).toBe('stop: diverging');
+  });
+
+  it('sees that iterating does not make a large tree small', () => {
+    const least = [500, 250, 120, 60].map((mib) => ({
+      changedBytes: mib * MIB,
+      predictedDowntimeMs: 1000,
+      leastDowntimeMs: 990,
+    }));
+    expect(verdictOf({ whenDiverging: 'stop' }, ...least.slice(0, 2))).toBe('stop: too-large');
+    expect(verdictOf({}, ...least.slice(0, 3))).toBe('iterate');
+    expect(verdictOf({}, ...least)).toBe('give-up: too-large');
+  });
+
+  it('keeps to the limits', () => {
+    expect(verdictOf({ maxTotalMs: 4000 }, {})).toBe('give-up: max-total');
+    expect(verdictOf({ maxBytes: 4000 * MIB }, {})).toBe('give-up: max-bytes');
+    expect(verdictOf({ maxIterations: 1 }, {})).toBe('give-up: max-iterations');
+    expect(verdictOf({ maxIterations: 1, whenDiverging: 'stop' }, {})).toBe('stop: max-iterations');
+  });
+});
+
+describe('predictDirty()', () => {
+  it('follows a tree that writes ever other pages, and one that writes the same ones', () => {
+    const before = { changedBytes: 200 * MIB, sinceMs: 2000 };
+    expect(predictDirty({ changedBytes: 100 * MIB, sinceMs: 1000 }, before, 500)).toBeCloseTo(50 * MIB, -3);
+    expect(predictDirty({ changedBytes: 200 * MIB, sinceMs: 1000 }, before, 500)).toBeCloseTo(200 * MIB, -3);
+  });
+
+  it('lies between them while it does not know', () => {
+    const last = { changedBytes: 100 * MIB, sinceMs: 1000 };
+    for (const before of [undefined, last, { changedBytes: 0, sinceMs: 5000 }]) {
+      const dirty = predictDirty(last, before, 500);
+      expect(dirty).toBeGreaterThan(50 * MIB);
+      expect(dirty).toBeLessThan(100 * MIB);
+    }
+  });
+
+  it('predicts nothing of nothing', () => {
+    expect(predictDirty({ changedBytes: 0, sinceMs: 1000 }, undefined, 500)).toBe(0);
+    expect(predictDirty({ changedBytes: MIB, sinceMs: 0 }, undefined, 500)).toBe(0);
+  });
+});
+
+describe('predictDowntime()', () => {
+  const model = {
+    bytes: 1000 * MIB,
+    lookedAtBytes: 1000 * MIB,
+    dirtyBytes: 100 * MIB,
+    wireBytesPerSecond: 100 * MIB,
+    dumpBytesPerSecond: 2000 * MIB,
+    fillBytesPerSecond: 4000 * MIB,
+    roundTripMs: 20,
+    wireRatio: 0.5,
+  };
+
+  it('adds looking or sending, whichever is slower, to filling and what is fixed', () => {
+    const least = predictDowntime({ ...model, dirtyBytes: 0 });
+    expect(least.predictedDowntimeMs).toBeCloseTo(least.leastDowntimeMs, 6);
+    const both = predictDowntime(model);
+    expect(both.leastDowntimeMs).toBeCloseTo(least.leastDowntimeMs, 6);
+    // 500 ms to look at it all, 500 ms to send half of 100 MiB at 100 MiB/s: at once. Looking at what has changed comes on top.
+    expect(both.predictedDowntimeMs - least.predictedDowntimeMs).toBeCloseTo(50, 6);
+    const slow = predictDowntime({ ...model, wireBytesPerSecond: 25 * MIB });
+    expect(slow.predictedDowntimeMs - least.predictedDowntimeMs).toBeCloseTo(1500, 6);
+  });
+
+  it('does not look at what the kernel says was not written', () => {
+    const tracked = predictDowntime({ ...model, lookedAtBytes: 0, wireBytesPerSecond: 10_000 * MIB });
+    expect(predictDowntime(model).leastDowntimeMs - tracked.leastDowntimeMs).toBeCloseTo(500, 6);
+  });
+});
