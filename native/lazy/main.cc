@@ -29,6 +29,7 @@ struct Arguments {
   int archive = -1;  // its pages are in there, and not in the directory
   int places = -1;   // at these places
   int peer = -1;     // its pages are there, and neither in the directory nor in an archive
+  int chain = -1;    // its pages are in this images directory and its parents
   int replay = -1;
 };
 
@@ -62,6 +63,8 @@ bool take(Arguments& arguments, std::string_view name, int value) noexcept {
     arguments.places = value;
   else if (name == "peer")
     arguments.peer = value;
+  else if (name == "chain")
+    arguments.chain = value;
   else if (name == "replay")
     arguments.replay = value;
   else
@@ -123,7 +126,7 @@ Result<std::unique_ptr<page::Source>> open_source(const Arguments& arguments) no
   auto place = open_place(arguments);
   if (!place.ok()) return place.error();
   return std::unique_ptr<page::Source>(
-      new page::DirectorySource(UniqueFd(arguments.directory), std::move(place).value()));
+      new page::DirectorySource(UniqueFd(arguments.directory), std::move(place).value(), UniqueFd(arguments.chain)));
 }
 
 struct Service {

@@ -9,7 +9,7 @@
 
 namespace frazil::lazy {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 // Server or guardian to caller, one packet each on the control socket.
 enum class Event : uint32_t {
@@ -22,7 +22,7 @@ enum class Event : uint32_t {
 
 enum class Fault : uint32_t {
   none = 0,
-  source = 1,       // pages cannot be read: image, vaddr, error
+  source = 1,       // pages cannot be read: image, vaddr, level, error
   server_died = 2,  // error is the signal or status
   guardian_died = 3,
   system = 4,        // a call of our own: error
@@ -39,7 +39,8 @@ struct Message {
   uint64_t image;
   uint64_t vaddr;
   uint64_t tree;  // 0 for the first
-  char op[32];
+  char op[28];
+  uint32_t level;  // of the chain that the page lies in: 1 is the parent
 };
 static_assert(sizeof(Message) == 72);
 

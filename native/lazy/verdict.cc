@@ -40,6 +40,7 @@ void Verdict::fail_at(Fault fault, const page::SourceFailure& failure) noexcept 
   Message message = plain(Event::failed, fault, failure.error);
   message.image = failure.image.id;
   message.vaddr = failure.vaddr;
+  message.level = failure.level;
   decide(message);
 }
 
@@ -64,9 +65,9 @@ void say(const Mouth& mouth, const Message& message) noexcept {
   std::array<char, 256> line;
   const int length = std::snprintf(
       line.data(), line.size(),
-      R"({"event":"%s","fault":"%s","errno":%d,"syscall":"%s","image":%)" PRIu64 R"(,"vaddr":"0x%)" PRIx64 "\"}\n",
+      R"({"event":"%s","fault":"%s","errno":%d,"syscall":"%s","image":%)" PRIu64 R"(,"vaddr":"0x%)" PRIx64 "\",\"level\":%" PRIu32 "}\n",
       kEvents[static_cast<size_t>(message.event)], kFaults[static_cast<size_t>(message.fault)], message.error,
-      message.op, message.image, message.vaddr);
+      message.op, message.image, message.vaddr, message.level);
   (void)!::write(mouth.log, line.data(), std::min(static_cast<size_t>(std::max(length, 0)), line.size() - 1));
 }
 

@@ -7,6 +7,7 @@
 namespace frazil {
 
 void define_archive(Napi::Env env, Napi::Object exports);
+void define_chain_stage(Napi::Env env, Napi::Object exports);
 void define_archive_reader(Napi::Env env, Napi::Object exports);
 void define_sockets(Napi::Env env, Napi::Object exports);
 void define_listener(Napi::Env env, Napi::Object exports);

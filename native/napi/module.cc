@@ -28,6 +28,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_chain(env, exports);
   define_memory(env, exports);
   define_overlay(env, exports);
+  define_chain_stage(env, exports);
   define_beneath(env, exports);
   define_streams(env, exports);
   define_archive(env, exports);

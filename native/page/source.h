@@ -44,6 +44,7 @@ struct SourceFailure {
   SysError error;
   ImageId image;
   uint64_t vaddr;
+  uint32_t level = 0;  // of a chain: 1 is the parent
 };
 
 class Taker {

@@ -3,7 +3,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "page/chain_check.h"
+#include "page/chain_stage.h"
+#include "page/directory_source.h"
 #include "page/image_file.h"
 #include "page/levels.h"
 #include "page/overlay.h"
@@ -247,6 +252,63 @@ void test_overlay(Tests& tests) {
   });
 }
 
+// What a source delivers, by page.
+class Kept final : public Taker {
+ public:
+  Result<void> take(const Arrival& arrival) noexcept override {
+    for (uint64_t i = 0; i < arrival.pages; ++i) {
+      Bytes& page = pages_[arrival.vaddr / kPageSize + i];
+      page.assign(kPageSize, std::byte{});
+      if (arrival.bytes != nullptr) std::memcpy(page.data(), arrival.bytes + i * kPageSize, kPageSize);
+    }
+    return {};
+  }
+  void lose(const SourceFailure&) noexcept override {}
+  std::map<uint64_t, Bytes>& pages() noexcept { return pages_; }
+
+ private:
+  std::map<uint64_t, Bytes> pages_;
+};
+
+// Some ranges of whole pages, ascending.
+std::vector<AddressRange> random_ranges(std::mt19937& random) {
+  std::vector<AddressRange> ranges;
+  for (uint64_t page = random() % 8; page < 200; page += 1 + random() % 24) {
+    const uint64_t pages = 1 + random() % 16;
+    ranges.push_back({page * kPageSize, (page + pages) * kPageSize});
+    page += pages;
+  }
+  return ranges;
+}
+
+void test_stage(Tests& tests) {
+  tests.run("random chains: what is lazy comes from the chain, the rest is in the one level that stage_chain() makes", [&] {
+    std::mt19937 random(41);
+    const ImageId id{ImageId::Kind::task, 1};
+    for (int i = 0; i < 60; ++i) {
+      const TempDir temp;
+      const RandomChain made = random_chain(temp, random);
+      const auto lazy = random_ranges(random);
+      const UniqueFd to = temp.folder("staged");
+      tests.expect(!stage_chain(made.chain.levels(), {{kName, lazy}}, to.get()));
+      DirectorySource source(duplicate(to.get()), nullptr, made.chain.top());
+      const auto runs = source.lazy_runs(id);
+      tests.expect(runs.ok());
+      Kept kept;
+      for (const PagemapEntry& run : runs.value())
+        tests.expect(!source.fetch({id, run.vaddr, run.pages, Urgency::background}, kept));
+      for (const auto& [page, bytes] : kept.pages()) {
+        const uint64_t at = page * kPageSize;
+        tests.expect(std::any_of(lazy.begin(), lazy.end(), [&](const auto& one) { return one.from <= at && at < one.to; }));
+      }
+      std::vector<UniqueFd> alone;
+      alone.push_back(duplicate(to.get()));
+      for (auto& [page, bytes] : memory_of(tests, alone)) kept.pages().try_emplace(page, bytes);
+      tests.expect(kept.pages() == made.memory);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace frazil::page
 
@@ -256,4 +318,5 @@ void frazil::test_image_chain(Tests& tests) {
   page::test_files(tests);
   page::test_squash(tests);
   page::test_overlay(tests);
+  page::test_stage(tests);
 }

@@ -61,6 +61,26 @@ export function overlayImages(
   return runJob('change the memory', options, () => native().overlayImages(directory, images, to));
 }
 
+/** Where an image may come lazily: addresses of whole pages, ascending, disjoint. */
+export interface LazyRanges {
+  readonly name: string;
+  readonly ranges: readonly { readonly from: bigint; readonly to: bigint }[];
+}
+
+/** Writes the chain of `directory` into `to` as one level, with only those pages that may not come lazily. */
+export function stageChain(
+  directory: Fd,
+  images: readonly LazyRanges[],
+  { to, ...options }: JobOptions & { readonly to: Fd },
+): Job<{ readonly fault?: ImageFault }> {
+  const given = images.map(({ name, ranges }) => ({ name, lazy: pairsOf(ranges) }));
+  return runJob('stage the chain', options, () => native().stageChain({ directory, images: given, to }));
+}
+
+function pairsOf(ranges: LazyRanges['ranges']): Uint8Array {
+  return new Uint8Array(new BigUint64Array(ranges.flatMap(({ from, to }) => [from, to])).buffer);
+}
+
 /** Frees in all ancestors what `directory` has itself. */
 export function dedupChain(directory: Fd, names: readonly string[], options: JobOptions = {}): Job<ChainOutcome> {
   return runJob('deduplicate the chain', options, () => native().dedupChain(directory, names));

@@ -14,7 +14,7 @@ export function lazyProgram(): string {
   throw new CheckpointError('ADDON_MISSING', message, { tried: [path] });
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
 const EVENTS = [undefined, 'ready', 'restored', 'filled', 'failed', 'refused'] as const;
 const FAULTS = [
@@ -40,10 +40,13 @@ export interface LazyMessage {
   /** Which restore of the service. */
   readonly tree: number;
   readonly op: string;
+  /** Of the chain that the page lies in: 1 is the parent. */
+  readonly level: number;
 }
 
 const MESSAGE_BYTES = 72;
 const OP_AT = 40;
+const LEVEL_AT = 68;
 
 /** One packet from the service. Throws PROTOCOL for one of another build. */
 export function parseLazyMessage(bytes: Uint8Array): LazyMessage {
@@ -56,7 +59,7 @@ export function parseLazyMessage(bytes: Uint8Array): LazyMessage {
       'Cannot understand frazil-lazy: it is of another build. Rebuild the addon',
       {},
     );
-  const op = bytes.subarray(OP_AT, MESSAGE_BYTES);
+  const op = bytes.subarray(OP_AT, LEVEL_AT);
   return {
     event,
     fault: FAULTS[view.getUint32(8, true)] ?? 'system',
@@ -65,6 +68,7 @@ export function parseLazyMessage(bytes: Uint8Array): LazyMessage {
     vaddr: view.getBigUint64(24, true),
     tree: Number(view.getBigUint64(32, true)),
     op: new TextDecoder().decode(op.subarray(0, Math.max(0, op.indexOf(0)))),
+    level: view.getUint32(LEVEL_AT, true),
   };
 }
 

@@ -96,6 +96,12 @@ export interface Native {
     images: readonly { readonly name: string; readonly patches: readonly MemoryPatch[] }[],
     to: Fd,
   ): NativeJob<{ readonly fault?: ImageFault }>;
+  /** As one level without holes, into `to`; `lazy`: pairs of u64, see native/page/chain_stage.h. */
+  stageChain(options: {
+    readonly directory: Fd;
+    readonly images: readonly { readonly name: string; readonly lazy: Uint8Array }[];
+    readonly to: Fd;
+  }): NativeJob<{ readonly fault?: ImageFault }>;
   /** `images`: for each name its runs, three little-endian u64 each: address, pages, change. `side`: whose the fault is. */
   diffImages(
     first: Fd,

@@ -7,8 +7,8 @@ import type { Archive } from '../archive/archive.js';
 import { stageImages } from '../archive/read/stage.js';
 import { stageLazily } from '../archive/read/stage-lazily.js';
 import type { Work } from './operation.js';
+import { restoreChain } from './restore-chain.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
-import { runRestore } from './restoring.js';
 import type { Tree } from './tree.js';
 
 /** The images as a directory, for as long as the restore takes. Lazily only what CRIU restores itself, if the archive allows that. */
@@ -38,7 +38,7 @@ export async function restoreArchive(
   const own = plan.options.workDir === undefined;
   const options = { ...plan.options, workDir };
   try {
-    const tree = await runRestore(
+    const tree = await restoreChain(
       { ...plan, options, imagesDir, named: archive.name, ...(pages === undefined ? {} : { pages }) },
       work,
     );

@@ -1,6 +1,6 @@
 // What restore.ts asks of restoring.ts.
 
-import type { LazyPagesIn } from '../archive/read/stage-lazily.js';
+import type { LazyPagesIn } from '../images/lazy-pages-in.js';
 import type { EncodedOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { Notify } from '../rpc/session.js';
@@ -27,6 +27,8 @@ export interface RestorePlan {
   readonly notify: Notify | undefined;
   readonly options: RestoreOptions;
   readonly lazy: LazyOptions | undefined;
+  /** CLOCK_MONOTONIC in nanoseconds: when restore() was called. Default: when CRIU is started. */
+  readonly asked?: number;
   /** Where the pages are that may come lazily, when they are not in the images directory. */
   readonly pages?: LazyPagesIn;
   readonly encode: (own: { readonly images_dir_fd: number; readonly work_dir_fd: number }) => EncodedOptions;

@@ -3,8 +3,8 @@
 import { rewriteAbove } from '../images/rewrite/rewrite.js';
 import type { RewriteRules } from '../images/rewrite/rules.js';
 import type { Work } from './operation.js';
+import { restoreChain } from './restore-chain.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
-import { runRestore } from './restoring.js';
 import type { Tree } from './tree.js';
 
 /** As runRestore(); logs and statistics lie beside the checkpoint, as without. Rejects with REWRITE_REFUSED, too. */
@@ -15,5 +15,5 @@ export async function restoreRewritten(
 ): Promise<Tree> {
   await using level = await rewriteAbove(plan.imagesDir, rules);
   const workDir = plan.options.workDir ?? plan.imagesDir;
-  return await runRestore({ ...plan, imagesDir: level.path, options: { ...plan.options, workDir } }, work);
+  return await restoreChain({ ...plan, imagesDir: level.path, options: { ...plan.options, workDir } }, work);
 }

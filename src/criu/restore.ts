@@ -39,6 +39,9 @@ export interface RestoreCall extends RestoreOptions {
 export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
   const { criu, notify, signal, lazy, as, ...options } = call;
   const lazily = lazyOptions(lazy);
+  // CRIU would punch holes into the files that the server reads.
+  if (lazily !== undefined && options.autoDedup === true)
+    throw new RangeError('Cannot restore lazily with autoDedup: it would use up the checkpoint while it is being read');
   if (as !== undefined) checkRewriting({ lazily, source, options });
   if (source.kind === 'archive' && lazily?.pageServer !== undefined)
     throw new RangeError('Cannot use lazy.pageServer with an archive, which has its pages: name the images directory');
@@ -50,22 +53,20 @@ export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {
       own,
     );
   encode(NO_FDS);
+  const asked = Number(process.hrtime.bigint());
+  const common = { criu, notify, options, lazy: lazily, asked, encode };
   return operation(signal, async (work) => {
     // Loaded when the first restore is asked for.
     if (source.kind === 'archive') {
       const { restoreArchive } = await import('./restore-archive.js');
-      return restoreArchive(source, { criu, notify, options, lazy: lazily, encode }, work);
+      return restoreArchive(source, common, work);
     }
     if (as !== undefined) {
       const { restoreRewritten } = await import('./restore-rewritten.js');
-      return restoreRewritten(
-        { imagesDir: resolve(source.path), criu, notify, options, lazy: lazily, encode },
-        as,
-        work,
-      );
+      return restoreRewritten({ ...common, imagesDir: resolve(source.path) }, as, work);
     }
-    const { runRestore } = await import('./restoring.js');
-    return runRestore({ imagesDir: resolve(source.path), criu, notify, options, lazy: lazily, encode }, work);
+    const { restoreChain } = await import('./restore-chain.js');
+    return restoreChain({ ...common, imagesDir: resolve(source.path) }, work);
   });
 }
 

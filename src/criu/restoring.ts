@@ -37,7 +37,7 @@ const FIRST_INHERITED = 16;
 
 export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
   const begun = performance.now();
-  const asked = Number(process.hrtime.bigint());
+  const { asked = Number(process.hrtime.bigint()) } = plan;
   const enter = (phase: RestoreProgress['phase']): void => work.emit({ phase, elapsedMs: performance.now() - begun });
   enter('starting');
   if (work.signal.aborted) throw aborted(plan, work.signal);

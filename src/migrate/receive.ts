@@ -160,8 +160,9 @@ class Receiving implements Receiver {
     const { id } = hello;
     const session = randomBytes(16).toString('hex');
     const joined = listener.streams(session, hello.streams, this.#ending.signal);
-    await channel.send({ type: 'welcome', session, codecs: pageCodecs() });
+    // Before the source goes on: from its first answer there is somebody to clear up after us.
     const guardian = this.#guard(listener);
+    await channel.send({ type: 'welcome', session, codecs: pageCodecs() });
     const streams = await joined;
     const keys = streams.map((_, i) => keyOf(i)).filter((key) => key !== undefined);
     const directory = join(this.#folder.path, id);

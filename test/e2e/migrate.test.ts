@@ -123,11 +123,11 @@ testWith([CRIU_42.here], 'a restore that fails there leaves the tree running her
   const control = join(dir.path, 'control');
   await using elsewhere = tempDir();
   await using target = await startTarget('tree', [control, dir.folder('files')], { control });
-  // The files that it has open are not there.
-  await using host = await startHost({
-    at: join(elsewhere.path, 'host'),
-    binds: [[dir.path, elsewhere.folder('empty')]],
-  });
+  // A file that it writes has another length there: only CRIU finds out, because such a file may still grow here.
+  const files = join(elsewhere.path, 'files');
+  await cp(dir.path, files, { recursive: true, filter: (path) => path !== control });
+  await appendFile(join(files, 'files/plain'), 'longer');
+  await using host = await startHost({ at: join(elsewhere.path, 'host'), binds: [[dir.path, files]] });
   const before = await host.tasks();
   const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true }, ...MODERATE });
   await expect(run.done).rejects.toMatchObject({ code: 'RESTORE_REFUSED' });
@@ -265,6 +265,19 @@ testWith([CRIU_42.here], 'a host with another program at the same path says so b
   expect(await target.ask('threads')).toEqual({ threads: 2, alive: 2 });
 });
 
+testWith([CRIU_42.here], 'a host without a file that the tree has open says so before anything is sent', async () => {
+  await using dir = tempDir();
+  await using elsewhere = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('tree', [control, dir.folder('files')], { control });
+  const binds = [[dir.path, elsewhere.folder('empty')]] as const;
+  await using host = await startHost({ at: join(elsewhere.path, 'host'), binds });
+  const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path, dump: { fileLocks: true } });
+  const message = expect.stringContaining(`which is not here. The tree runs on here`);
+  await expect(run.done).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message });
+  expect((await target.verify()).failed).toEqual([]);
+});
+
 testWith([CRIU_42.here, CRIU_41.here], 'a host with an older CRIU says so before anything is sent', async () => {
   await using dir = tempDir();
   const control = join(dir.path, 'control');
@@ -284,7 +297,7 @@ testWith([CRIU_42.here], 'processors are compared by CRIU', async () => {
     preflight(
       {
         type: 'hello',
-        version: 2,
+        version: 3,
         id: '0'.repeat(32),
         pid: 1,
         tasks: [],
@@ -293,7 +306,7 @@ testWith([CRIU_42.here], 'processors are compared by CRIU', async () => {
         streams: 1,
         kernel: '',
         machine: arch(),
-        facts: { criu: '4.0', cpuinfo: cpuinfo.toString('base64'), files: [] },
+        facts: { criu: '4.0', cpuinfo: cpuinfo.toString('base64'), namespaces: [], files: [] },
       },
       { criu: CRIU_42.path, signal: new AbortController().signal },
     );

@@ -15,6 +15,7 @@ const FLAGS = { parent: 1n, present: 4n, zero: 2n };
 export interface SplitChain {
   readonly parent: string;
   readonly child: string;
+  readonly pid: number;
   /** Pages of the task that the child leaves to the parent. */
   readonly parentPages: number;
 }
@@ -49,7 +50,7 @@ export function splitChain(dir: string, images: string, pid: number): SplitChain
   writePagemap(join(child, `pagemap-${pid}.img`), pagesId, upper);
   symlinkSync('../parent', join(child, 'parent'));
   const left = upper.filter(({ kind }) => kind === 'parent');
-  return { parent, child, parentPages: Number(left.reduce((sum, { pages: count }) => sum + count, 0n)) };
+  return { parent, child, pid, parentPages: Number(left.reduce((sum, { pages: count }) => sum + count, 0n)) };
 }
 
 /** A pagemap as CRIU 4.2 writes it. */

@@ -67,6 +67,21 @@ testWith(
   },
 );
 
+testWith([CRIU_42.here, SOFT_DIRTY], 'a chain of pre-dumps is restored lazily, parents and all', async () => {
+  await using dir = tempDir('tmpfs');
+  await using target = await startDirtier(dir);
+  const chain = await takeChain(dir, target, byFrazil(CRIU_42, { autoDedup: false }));
+  const last = chain.links.at(-1)?.images ?? '';
+  const tree = await restoreFrom(last, { lazy: { bytesPerSecond: 2 ** 20 } });
+  expect(await target.ask<Verified>('verify')).toEqual(chain.before);
+  const report = await tree.filling?.done;
+  // More than the last link has itself.
+  const own = (chain.stored.at(-1) ?? []).filter((kind) => kind === 'data').length;
+  expect(report?.bytes.total).toBeGreaterThan(2 * own * 4096);
+  expect(await target.ask<Verified>('verify')).toEqual(chain.before);
+  await killTree(target, tree);
+});
+
 testWith([CRIU_42.here, SOFT_DIRTY], 'pages that are touched while a pre-dump runs are in the next link', async () => {
   await using dir = tempDir('tmpfs');
   await using target = await startDirtier(dir);

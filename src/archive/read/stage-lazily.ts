@@ -16,6 +16,7 @@ import { memfd } from '../../addon/files.js';
 import { writeBytes } from '../../addon/streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
+import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
 import type { Archive } from '../archive.js';
 import { corrupt } from '../errors.js';
 import {
@@ -33,13 +34,6 @@ import { imagesIn, isImage, openPlace } from './stage.js';
 export interface StagedLazily extends AsyncDisposable {
   readonly imagesDir: string;
   readonly pages: LazyPagesIn;
-}
-
-/** For the server of the pages. */
-export interface LazyPagesIn {
-  readonly archive: Fd;
-  /** A line for each pages file: its number, where it begins in the stream, and its length. */
-  readonly places: Fd;
 }
 
 const PAGE_BYTES = 4096;

@@ -4,8 +4,8 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
-import type { LazyPagesIn } from '../../archive/read/stage-lazily.js';
 import { Held } from '../../images/held.js';
+import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
 import { openSmall } from '../../images/small-images.js';
 import { keepingAlive } from '../keeping-alive.js';
 import { lazyFailed, type PagesOf } from './failed.js';

@@ -30,7 +30,7 @@ function why(message: LazyMessage, pageServer: string | undefined): string {
   switch (message.fault) {
     case 'source':
       if (pageServer !== undefined) return peerFailed(message, page, pageServer);
-      return `${page} cannot be read: ${reason(message)}`;
+      return `${page}${levelOf(message)} cannot be read: ${reason(message)}`;
     case 'unregistered':
       return `${page} is lazy in its images, but CRIU has not prepared it for that`;
     case 'server-died':
@@ -46,6 +46,10 @@ function why(message: LazyMessage, pageServer: string | undefined): string {
     default:
       return `${message.op} failed with ${nameOf(message)}`;
   }
+}
+
+function levelOf({ level }: LazyMessage): string {
+  return level === 0 ? '' : ` in "${new Array<string>(level).fill('parent').join('/')}"`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

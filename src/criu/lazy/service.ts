@@ -16,8 +16,8 @@ import {
   readLazyCounters,
 } from '../../addon/lazy-program.js';
 import { receive, send, seqpacketPair } from '../../addon/sockets.js';
-import type { LazyPagesIn } from '../../archive/read/stage-lazily.js';
 import { Held } from '../../images/held.js';
+import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
 import { keepingAlive } from '../keeping-alive.js';
 import { ioFailure, lazyFailed, type PagesOf } from './failed.js';
 import { connectPeer } from './peer.js';
@@ -161,5 +161,5 @@ function attach(child: ReturnType<typeof spawn>, control: Fd, board: Fd): Starte
 function silent(status: { readonly kind: string; readonly signal?: number; readonly code?: number }): LazyMessage {
   const error = status.kind === 'signaled' ? (status.signal ?? 0) : (status.code ?? 0);
   const op = status.kind === 'signaled' ? 'signal' : 'exit';
-  return { event: 'failed', fault: 'guardian-died', error, image: 0, vaddr: 0n, tree: 0, op };
+  return { event: 'failed', fault: 'guardian-died', error, image: 0, vaddr: 0n, tree: 0, op, level: 0 };
 }

@@ -1,11 +1,11 @@
 // A checkpoint into one that wakes up elsewhere: other ports, addresses, names, paths. What changes is a few small images and some bytes
 // of a stack, so it becomes a level above the checkpoint (native/page/overlay.h), which is its parent and is not touched.
 
-import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { overlayImages } from '../../addon/images.js';
+import { copySmallImages } from '../copy-small-images.js';
 import { imageError, listPagemaps } from '../pagemaps.js';
 import { squash } from '../squash.js';
 import { openDirectory } from '../staging.js';
@@ -76,8 +76,6 @@ function withTerminals(rules: RewriteRules): RewriteRules {
   return { ...rules, paths: [...names, ...(rules.paths ?? [])] };
 }
 
-const NOT_COPIED = /^(pagemap-(shmem-)?\d+\.img|pages-\d+\.img|parent|\.frazil-.*|.*\.log)$/;
-
 async function writeLevel(draft: Draft): Promise<RewrittenLevel> {
   const root = await mkdtemp(join(tmpdir(), 'frazil-rewrite-'));
   const remove = (): Promise<void> => rm(root, { recursive: true, force: true });
@@ -85,22 +83,13 @@ async function writeLevel(draft: Draft): Promise<RewrittenLevel> {
     const path = join(root, 'images');
     await mkdir(path, { mode: 0o700 });
     await symlink(resolve(draft.imagesDir), join(path, 'parent'));
-    await copySmall(draft, path);
+    await copySmallImages(draft.imagesDir, path);
     for (const { name, bytes } of draft.files()) await writeFile(join(path, name), bytes, { mode: 0o600 });
     await writePages(draft, path);
     return { path, changes: draft.changes, [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove();
     throw error;
-  }
-}
-
-async function copySmall(draft: Draft, to: string): Promise<void> {
-  for (const name of await readdir(draft.imagesDir)) {
-    const from = join(draft.imagesDir, name);
-    if (NOT_COPIED.test(name) || !(await lstat(from)).isFile()) continue;
-    await copyFile(from, join(to, name), constants.COPYFILE_EXCL);
-    await chmod(join(to, name), 0o600);
   }
 }
 

@@ -1,14 +1,15 @@
 // What can be known before the first page: whether this host could take the tree at all.
 
-import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { arch, tmpdir } from 'node:os';
+import type { Stats } from 'node:fs';
+import { access, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { arch, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuinfoCheck, version } from '../../criu/ask.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { availableMemory } from '../../pages/estimate.js';
 import { mapFew } from '../../pages/few.js';
 import { mebibytes } from '../../pages/store.js';
-import type { MappedFile, ToDestination } from '../wire/messages.js';
+import type { NeededFile, ToDestination } from '../wire/messages.js';
 
 type Hello = Extract<ToDestination, { type: 'hello' }>;
 
@@ -19,13 +20,16 @@ export interface PreflightOptions {
 
 /** What is wrong, as a clause; nothing when the tree may come. Rejects with CRIU_MISSING, CRIU_DIED or ABORTED. */
 export async function preflight(hello: Hello, options: PreflightOptions): Promise<string | undefined> {
-  const { machine, bytes, tasks, facts } = hello;
+  const { machine, kernel, bytes, tasks, facts } = hello;
   if (machine !== arch()) return `the tree is of a ${machine} machine, this one is ${arch()}`;
   const free = await availableMemory();
   // Its images lie in memory, and the tree itself beside them.
   if (bytes * COPIES > free) return `${mebibytes(free)} of memory are free, ${mebibytes(bytes * COPIES)} are needed`;
   const taken = (await mapFew(tasks, isTaken)).flatMap((pid) => (pid === undefined ? [] : [pid]));
   if (taken.length > 0) return `pid ${taken.join(', ')} is in use here`;
+  const lacking = missing(facts.namespaces, await readdir('/proc/self/ns'));
+  if (lacking.length > 0)
+    return `the kernel here (${release()}) has no ${lacking.join(', ')} namespaces, the one of the source (${kernel}) has`;
   const wrong = (await mapFew(facts.files, differs)).find((clause) => clause !== undefined);
   if (wrong !== undefined) return wrong;
   return (await compareCriu(facts.criu, options)) ?? compareProcessor(facts.cpuinfo, options);
@@ -40,12 +44,25 @@ async function isTaken(pid: number): Promise<number | undefined> {
   );
 }
 
-// CRIU would say so, too, when the tree stands still.
-async function differs({ path, size }: MappedFile): Promise<string | undefined> {
-  const status = await stat(path).catch(() => undefined);
-  if (status === undefined) return `the tree has "${path}" mapped, which is not here`;
-  return status.size === size ? undefined : `"${path}" has ${status.size} bytes here, and ${size} where the tree runs`;
+// CRIU puts a restored tree into a time namespace where the kernel of the dump had them, and so it is with the others.
+function missing(theirs: readonly string[], ours: readonly string[]): readonly string[] {
+  return theirs.filter((kind) => !kind.endsWith('_for_children') && !ours.includes(kind));
 }
+
+// CRIU would say so, too, when the tree stands still.
+async function differs({ path, kind, size }: NeededFile): Promise<string | undefined> {
+  const status = await stat(path).catch(() => undefined);
+  if (status === undefined) return `the tree needs the ${kind} "${path}", which is not here`;
+  if (!is[kind](status)) return `"${path}" is not a ${kind} here, as it is where the tree runs`;
+  if (size === undefined || status.size === size) return undefined;
+  return `"${path}" has ${status.size} bytes here, and ${size} where the tree runs`;
+}
+
+const is: Readonly<Record<NeededFile['kind'], (status: Stats) => boolean>> = {
+  file: (status) => status.isFile(),
+  directory: (status) => status.isDirectory(),
+  fifo: (status) => status.isFIFO(),
+};
 
 // An older CRIU may take the images of a newer one for something else: 4.1 reads the pagemaps of 4.2 as empty.
 async function compareCriu(theirs: string, { criu, signal }: PreflightOptions): Promise<string | undefined> {

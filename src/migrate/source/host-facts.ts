@@ -1,28 +1,29 @@
-// What the destination compares with itself before the first page: CRIU, the processor, and the files that the tree has mapped.
+// What the destination compares with itself before the first page: CRIU, the kernel, the processor, and the files that the tree needs.
 
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuinfoDump, version } from '../../criu/ask.js';
-import { mapFew } from '../../pages/few.js';
-import type { HostFacts, MappedFile } from '../wire/messages.js';
+import type { HostFacts } from '../wire/messages.js';
+import { neededFiles } from './needed-files.js';
 
 export interface Compared {
   /** Path of the program. */
   readonly criu: string;
-  /** Of which files are asked for: in our mount namespace. */
+  /** All tasks of the tree. */
   readonly pids: readonly number[];
   readonly signal: AbortSignal;
 }
 
 /** Rejects with CRIU_MISSING, CRIU_DIED or ABORTED. */
 export async function hostFacts({ criu, pids, signal }: Compared): Promise<HostFacts> {
-  const [{ text }, cpuinfo, files] = await Promise.all([
+  const [{ text }, cpuinfo, namespaces, files] = await Promise.all([
     version({ criu, signal }),
     cpuinfoOf(criu, signal),
-    mappedFiles(pids),
+    readdir('/proc/self/ns'),
+    neededFiles(pids),
   ]);
-  return { criu: text, cpuinfo, files };
+  return { criu: text, cpuinfo, namespaces, files };
 }
 
 async function cpuinfoOf(criu: string, signal: AbortSignal): Promise<string | undefined> {
@@ -36,22 +37,4 @@ async function cpuinfoOf(criu: string, signal: AbortSignal): Promise<string | un
   } finally {
     await rm(imagesDir, { recursive: true, force: true });
   }
-}
-
-// More than any program maps; what is left out the restore finds out.
-const MAX_FILES = 2048;
-// proc(5), /proc/PID/maps: addresses, rights, offset, device, inode, path; one that is deleted says so behind its path.
-const MAPPED = /^\S+ \S+ \S+ \S+ [1-9]\d* +(?<path>\/.*)$/gm;
-
-/** Regular files that have a name. */
-async function mappedFiles(pids: readonly number[]): Promise<readonly MappedFile[]> {
-  const maps = await mapFew(pids, (pid) => readFile(`/proc/${pid}/maps`, 'utf8').catch(() => ''));
-  const paths = new Set(maps.flatMap((text) => [...text.matchAll(MAPPED)].map(({ groups }) => groups?.['path'] ?? '')));
-  const files = await mapFew([...paths].slice(0, MAX_FILES), sizeOf);
-  return files.filter((file) => file !== undefined);
-}
-
-async function sizeOf(path: string): Promise<MappedFile | undefined> {
-  const status = await stat(path).catch(() => undefined);
-  return status?.isFile() === true ? { path, size: status.size } : undefined;
 }

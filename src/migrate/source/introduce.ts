@@ -30,20 +30,20 @@ export async function introduce({ plan, id, criu, link, bytes, pids, signal }: I
     version: PROTOCOL_VERSION,
     id,
     pid: plan.pid,
-    tasks: (await shares('pid', plan.pid)) ? pids : [],
+    tasks: (await sharesPids(plan.pid)) ? pids : [],
     bytes,
     maxBytes: Math.max(MIN_BYTES, bytes) * MAX_GROWTH,
     streams: streamsOf(plan.options),
     kernel: release(),
     machine: arch(),
-    facts: await hostFacts({ criu: criu.path, pids: (await shares('mnt', plan.pid)) ? pids : [], signal }),
+    facts: await hostFacts({ criu: criu.path, pids, signal }),
   });
   return expectMessage(link.channel, 'welcome');
 }
 
-// A tree in a pid namespace of its own brings it along: its pids are free there. So it is with its mounts.
-async function shares(namespace: 'pid' | 'mnt', pid: number): Promise<boolean> {
-  const links = ['self', pid].map((who) => readlink(`/proc/${who}/ns/${namespace}`).catch(() => ''));
+// A tree in a pid namespace of its own brings it along: its pids are free there.
+async function sharesPids(pid: number): Promise<boolean> {
+  const links = ['self', pid].map((who) => readlink(`/proc/${who}/ns/pid`).catch(() => ''));
   const [ours, theirs] = await Promise.all(links);
   return ours !== '' && ours === theirs;
 }

@@ -7,7 +7,7 @@ import { CheckpointError, ERROR_CODES, type ErrorCode } from '../../errors/check
 /** In the order of preference. */
 export const PAGE_CODECS: readonly PageCodec[] = ['lz4', 'zstd'];
 /** Both ends speak this version or none. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 export const MAX_STREAMS = 16;
 
 /** What a restore needs to be told that a dump was told. */
@@ -18,18 +18,26 @@ export interface RestoreNeeds {
   readonly shellJob: boolean;
 }
 
-/** A file that the tree has mapped, which the destination must have, too. */
-export interface MappedFile {
+/** What the tree needs by its name, so that the destination must have it, too. */
+export interface NeededFile {
   readonly path: string;
-  readonly size: number;
+  readonly kind: (typeof FILE_KINDS)[number];
+  /** Absent where it does not matter, or changes. */
+  readonly size: number | undefined;
 }
+
+const FILE_KINDS = ['file', 'directory', 'fifo'] as const;
+/** That are compared beforehand: more than any program needs. */
+export const MAX_FILES = 2 ** 12;
 
 export interface HostFacts {
   /** Version of CRIU. */
   readonly criu: string;
   /** cpuinfo.img in base64; absent where there is nothing to compare. */
   readonly cpuinfo: string | undefined;
-  readonly files: readonly MappedFile[];
+  /** The kinds of namespaces that the kernel has, as /proc/PID/ns names them. */
+  readonly namespaces: readonly string[];
+  readonly files: readonly NeededFile[];
 }
 
 export type ToDestination =
@@ -143,22 +151,28 @@ const MAX_TEXT = 4096;
 const MAX_TASKS = 2 ** 16;
 const ID = /^[0-9a-f]{32}$/;
 
-const MAX_FILES = 2 ** 13;
+const MAX_NAMESPACES = 64;
 const MAX_CPUINFO = 2 ** 16;
 
 function factsOf(f: Fields): HostFacts {
-  const { cpuinfo, files } = f;
+  const { cpuinfo, namespaces, files } = f;
   if (cpuinfo !== undefined && (typeof cpuinfo !== 'string' || cpuinfo.length > MAX_CPUINFO))
     throw unexpected(cpuinfo, 'cpuinfo: an image in base64');
   if (!Array.isArray(files) || files.length > MAX_FILES) throw unexpected(files, 'files');
+  if (!Array.isArray(namespaces) || namespaces.length > MAX_NAMESPACES) throw unexpected(namespaces, 'namespaces');
   return {
     criu: text(f, 'criu'),
     cpuinfo,
-    files: files.map((file: unknown) => {
-      const each = fieldsOf(file);
-      return { path: text(each, 'path'), size: whole(each, 'size', Number.MAX_SAFE_INTEGER) };
-    }),
+    namespaces: namespaces.map((_, i) => text(namespaces as unknown as Fields, String(i))),
+    files: files.map((file: unknown) => fileOf(fieldsOf(file))),
   };
+}
+
+function fileOf(f: Fields): NeededFile {
+  const kind = FILE_KINDS.find((known) => known === f['kind']);
+  if (kind === undefined) throw unexpected(f['kind'], 'kind: of a file');
+  const size = f['size'] === undefined ? undefined : whole(f, 'size', Number.MAX_SAFE_INTEGER);
+  return { path: text(f, 'path'), kind, size };
 }
 
 function needsOf(f: Fields): RestoreNeeds {

@@ -65,6 +65,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'mkdirBeneath',
   'symlinkBeneath',
   'readArchive',
+  'stageChain',
   'stageEager',
   'copyBytes',
   'readBytes',

@@ -1,0 +1,35 @@
+// A lazy restore of a checkpoint with parents. CRIU reads all that lies in a parent before the tree runs; so it is given one level without
+// parents, in memory, in which what may come lazily is marked and left out, and the server of the pages is given the chain.
+
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Work } from './operation.js';
+import type { RestorePlan, RestoreProgress } from './restore-plan.js';
+import { runRestore } from './restoring.js';
+import type { Tree } from './tree.js';
+
+/** As runRestore(). A chain that is broken is refused with an error that names the level. A page server has the pages of the last dump alone. */
+export async function restoreChain(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
+  if (
+    plan.lazy === undefined ||
+    plan.lazy.pageServer !== undefined ||
+    plan.pages !== undefined ||
+    !(await hasParent(plan.imagesDir))
+  )
+    return runRestore(plan, work);
+  const { stageWholeChain } = await import('./stage-chain.js');
+  await using staged = await stageWholeChain(plan, work.signal);
+  const { imagesDir: named, options } = plan;
+  const { imagesDir, pages } = staged;
+  const workDir = options.workDir ?? named;
+  const place = { imagesDir, ...(pages === undefined ? {} : { pages }) };
+  return await runRestore({ named, ...plan, ...place, options: { ...options, workDir } }, work);
+}
+
+// Also one that leads nowhere.
+async function hasParent(imagesDir: string): Promise<boolean> {
+  return lstat(join(imagesDir, 'parent')).then(
+    () => true,
+    () => false,
+  );
+}
