@@ -62,6 +62,13 @@ recipe_podman() {
   "$P/usr/bin/podman" --version >/dev/null
 }
 
+# Another engine, whose shim calls the runtime by its own words.
+recipe_containerd() {
+  debs trixie containerd runc
+  run_in_place
+  "$P/usr/bin/containerd" --version >/dev/null
+}
+
 # A machine to boot: QEMU, the daemon that lends it our root, and Debian's cloud kernel, which has soft-dirty tracking.
 recipe_lab() {
   [[ $TRIPLET == x86_64-* ]] || die "Cannot build the lab on $(uname -m): its guest kernel has no soft-dirty tracking there" 3

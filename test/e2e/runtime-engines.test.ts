@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { ask } from '../helpers/ask.js';
 import { answers, type Outcome, RUNC, startContainer } from '../helpers/container.js';
+import { CONTAINERD, IMAGE as CONTAINERD_IMAGE, startContainerd } from '../helpers/containerd.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { BUILT, LAUNCHER } from '../helpers/launcher.js';
 import { testWith } from '../helpers/needs.js';
@@ -130,6 +131,37 @@ describe('containerd', () => {
     await answers(container);
   });
 });
+
+testWith(
+  [CONTAINERD, CRIU_42.here, BUILT],
+  'a real containerd over frazil-runc: checkpoint, restore, kill',
+  async () => {
+    await using dir = tempDir();
+    await using containerd = await startContainerd(dir);
+    const { ctr, task } = containerd;
+    const runtime = ['--runc-binary', LAUNCHER, '--runc-root', dir.folder('runc')];
+    await ctr('run', '--detach', ...runtime, CONTAINERD_IMAGE, 'one', '/bin/memory', '/tmp/control', '16', '2', '4');
+    const digest = (name: string): Promise<unknown> =>
+      until('the target answers', () => containerd.ask(name, 'digest').catch(() => false));
+    const before = await digest('one');
+    const images = dir.folder('images');
+    const work = dir.folder('work');
+    await ctr('task', 'checkpoint', '--image-path', images, '--work-path', work, 'one');
+    throughFrazil(images, join(work, 'dump.log'));
+    expect(await task('one')).toMatchObject({ status: 'RUNNING' });
+    // Into its store: images, what has changed of the root, the options of the runtime.
+    const ref = 'localhost/frazil/checkpoint:1';
+    await ctr('container', 'checkpoint', '--rw', '--image', '--task', 'one', ref);
+    await ctr('task', 'rm', '--force', 'one');
+    await ctr('container', 'rm', 'one');
+    await ctr('container', 'restore', '--rw', '--live', 'two', ref);
+    expect(await digest('two')).toEqual(before);
+    expect(await task('two')).toMatchObject({ status: 'RUNNING' });
+    expect(await ctr('task', 'exec', '--exec-id', 'look', 'two', 'cat', '/proc/1/comm')).toBe('memory');
+    await ctr('task', 'kill', '--signal', 'KILL', 'two');
+    await until('containerd has seen its end', async () => (await task('two'))?.status === 'STOPPED');
+  },
+);
 
 // A file without a name and larger than CRIU's limit for those.
 function holdUndumpable(spec: { process: { args: string[] } }): void {

@@ -2,13 +2,13 @@
 // but empty folders below /run.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ask } from './ask.js';
 import { CRIU_42 } from './criu-cli.js';
+import { rootfsIn } from './engine-image.js';
 import { need } from './needs.js';
-import { programOf } from './target.js';
 import type { TempDir } from './temp-dir.js';
 import { until } from './until.js';
 
@@ -85,17 +85,6 @@ export async function startPodman(
 }
 
 const isMounted = (path: string): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
-
-const APPLETS = 'sh cat rm mkdir mkfifo ln chmod chown ls find stat sort'.split(' ');
-
-async function rootfsIn(dir: TempDir): Promise<string> {
-  const rootfs = dir.folder('rootfs');
-  for (const folder of ['bin', 'tmp', 'proc', 'dev', 'sys', 'etc', 'run']) mkdirSync(join(rootfs, folder));
-  copyFileSync(join(home, 'criu/usr/bin/busybox'), join(rootfs, 'bin/busybox'));
-  copyFileSync(await programOf('memory'), join(rootfs, 'bin/memory'));
-  for (const applet of APPLETS) symlinkSync('busybox', join(rootfs, 'bin', applet));
-  return rootfs;
-}
 
 function environment(state: string, runtimes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const prefix = realpathSync(PREFIX);
