@@ -84,8 +84,9 @@ testWith([CRIU_42.here, SOFT_DIRTY], 'what was not written is neither sent nor l
     if (tracking === 'soft-dirty') expect(second?.bytes).toBeLessThan(4 * MIB);
     else expect(second?.bytes).toBeGreaterThan(48 * MIB);
     expect(second?.changedBytes).toBeLessThan(4 * MIB);
+    // Here after the first, which moved nothing; there after the second.
+    expect(await target.ask('digest')).toEqual(before);
   }
-  expect(await target.ask('digest')).toEqual(before);
 });
 
 testWith(

@@ -90,7 +90,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
     dump,
     outcome,
     report: {
-      ...count({ number, ms, start, end: sender.counters(), tracking: tracking.kind }, iterations.at(-1)),
+      ...count({ number, ms, lookMs: ms, start, end: sender.counters(), tracking: tracking.kind }, iterations.at(-1)),
       predictedDowntimeMs: ms,
       leastDowntimeMs: ms,
     },

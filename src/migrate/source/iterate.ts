@@ -49,9 +49,11 @@ async function iteration(
   const from = performance.now();
   const start = sender.counters();
   await channel.send({ type: 'level', number, final: undefined });
+  const begun = performance.now();
   await look(number);
+  const lookMs = performance.now() - begun;
   const { fillBytesPerSecond } = await acknowledged(channel, number, signal);
-  const counted = { number, ms: performance.now() - from, start, end: sender.counters(), tracking };
+  const counted = { number, ms: performance.now() - from, lookMs, start, end: sender.counters(), tracking };
   return measure({ ...counted, streams, roundTripMs, fillBytesPerSecond }, before);
 }
 

@@ -9,6 +9,7 @@ import type { IterationReport, Tracking } from './options.js';
 export interface Counted {
   readonly number: number;
   readonly ms: number;
+  readonly lookMs: number;
   readonly start: TransferCounters;
   readonly end: TransferCounters;
   readonly tracking: Tracking;
@@ -29,12 +30,12 @@ const NS_PER_MS = 1e6;
 export function measure(level: Measured, iterations: readonly IterationReport[]): IterationReport {
   const counted = count(level, iterations.at(-1));
   const { bytes, changedBytes, wireBytes, wireBytesPerSecond } = counted;
-  const { ms, streams, roundTripMs, fillBytesPerSecond, start, end, tracking } = level;
+  const { ms, lookMs, streams, roundTripMs, fillBytesPerSecond, start, end, tracking } = level;
   // While the link is waited for, nothing is looked at.
-  const lookingMs = Math.max(ms - (end.stallNs - start.stallNs) / NS_PER_MS / streams, 1);
+  const lookingMs = Math.max(lookMs - (end.stallNs - start.stallNs) / NS_PER_MS / streams, 1);
   const treeBytes = Math.max(bytes, iterations[0]?.bytes ?? 0);
-  // A page was last seen when the kernel forgot who had written, or, on average, when half of the iteration was over.
-  const unseenMs = tracking === 'soft-dirty' ? ms : ms / 2;
+  // A page was last seen when the kernel forgot who had written, or, on average, when half of the looking was over.
+  const unseenMs = tracking === 'soft-dirty' ? ms : ms - lookMs / 2;
   const dirtied = dirtiedOf(counted) ?? { changedBytes, sinceMs: ms };
   const before = iterations.at(-1);
   const prediction = predictDowntime({
@@ -44,7 +45,8 @@ export function measure(level: Measured, iterations: readonly IterationReport[])
       treeBytes,
       predictDirty(dirtied, before === undefined ? undefined : dirtiedOf(before), unseenMs),
     ),
-    wireBytesPerSecond,
+    // What travelled had arrived when the word of it set out.
+    wireBytesPerSecond: Math.max(wireBytesPerSecond, (wireBytes / Math.max(ms - roundTripMs, lookMs, 1)) * MS_PER_S),
     dumpBytesPerSecond: (bytes / lookingMs) * MS_PER_S,
     fillBytesPerSecond,
     roundTripMs,
@@ -59,12 +61,13 @@ function dirtiedOf({ changedBytes, sinceMs }: Pick<IterationReport, 'changedByte
 
 /** Without a prediction: of a level after which nothing follows. */
 export function count(
-  { number, ms, start, end, tracking }: Counted,
+  { number, ms, lookMs, start, end, tracking }: Counted,
   before: IterationReport | undefined,
 ): Omit<IterationReport, 'predictedDowntimeMs' | 'leastDowntimeMs'> {
   const changedBytes = (end.sentPages - start.sentPages) * PAGE_BYTES;
   const wireBytes = end.wireBytes - start.wireBytes;
-  const sinceMs = before === undefined ? undefined : tracking === 'soft-dirty' ? before.ms : (before.ms + ms) / 2;
+  const sinceMs =
+    before === undefined ? undefined : tracking === 'soft-dirty' ? before.ms : before.ms + (lookMs - before.lookMs) / 2;
   return {
     number,
     bytes: (end.pagesIn - start.pagesIn) * PAGE_BYTES,
@@ -75,6 +78,7 @@ export function count(
     bodyBytes: end.bodyBytes - start.bodyBytes,
     wireBytes,
     ms,
+    lookMs,
     sinceMs,
     dirtyBytesPerSecond: sinceMs === undefined ? undefined : changedBytes / (sinceMs / MS_PER_S),
     wireBytesPerSecond: Math.max(wireBytes / (ms / MS_PER_S), before?.wireBytesPerSecond ?? 0, 1),

@@ -75,6 +75,8 @@ export interface IterationReport {
   /** With heads, seals and maps. */
   readonly wireBytes: number;
   readonly ms: number;
+  /** Of that, until everything was looked at and handed to the link; the rest is waiting for the destination. */
+  readonly lookMs: number;
   /** How long before the pages had been looked at, on average; of the first iteration never. */
   readonly sinceMs: number | undefined;
   /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */

@@ -24,6 +24,7 @@ function iteration(number: number, given: Partial<IterationReport>): IterationRe
     bodyBytes: 0,
     wireBytes: 0,
     ms: 1000,
+    lookMs: 900,
     sinceMs: number === 0 ? undefined : 1000,
     dirtyBytesPerSecond: undefined,
     wireBytesPerSecond: 100 * MIB,
