@@ -33,12 +33,11 @@ Result<void> touch_huge_pages(int file, uint64_t bytes, const Cancel& cancel, Co
     if (cancel.cancelled()) return SysError{ECANCELED, "pwrite"};
     if (auto written = pwrite_full(file, kZeros.data(), kPageSize, at); !written.ok()) return written;
     // The first one tells.
-    if (at > 0) continue;
-    const auto huge = holds(file, std::min(bytes, kHugePage));
+    const auto huge = at == 0 ? holds(file, std::min(bytes, kHugePage)) : Result<bool>(true);
     if (!huge.ok()) return huge.error();
     if (!huge.value()) return write_zeros(file, bytes, cancel, counters);
+    counters.add(&Counters::bytes_prepared, std::min(bytes - at, kHugePage));
   }
-  counters.add(&Counters::bytes_prepared, bytes);
   const auto whole = holds(file, bytes);
   return whole.ok() && !whole.value() ? write_zeros(file, bytes, cancel, counters) : Result<void>();
 }

@@ -3,7 +3,16 @@
 import type { PageSink } from '../addon/page-sink.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { availableMemory } from '../pages/estimate.js';
-import { type Absorb, budgetOf, hasRoom, mebibytes, type StoreChoice, type StoreFacts } from '../pages/store.js';
+import {
+  type Absorb,
+  budgetOf,
+  hasRoom,
+  isTooSlow,
+  mebibytes,
+  type StoreChoice,
+  type StoreFacts,
+  type StoreVerdict,
+} from '../pages/store.js';
 import type { CapturePlace } from './capture-place.js';
 
 export interface SinkOpening {
@@ -13,7 +22,7 @@ export interface SinkOpening {
     readonly absorb: Absorb;
     readonly runsOn: boolean;
   };
-  readonly place: CapturePlace;
+  readonly place: Pick<CapturePlace, 'choose' | 'openSink'>;
   readonly expectedBytes: number;
   readonly signal: AbortSignal;
 }
@@ -26,22 +35,52 @@ export interface ChosenSink {
 export async function chooseSink({ plan, place, expectedBytes, signal }: SinkOpening): Promise<ChosenSink> {
   const { absorb, runsOn: leaveRunning } = plan;
   const facts = { absorb, leaveRunning, expectedBytes, availableBytes: await availableMemory() };
-  const { store, otherwise } = place.choose(facts);
+  const verdict = place.choose(facts);
+  const { store, otherwise } = verdict;
   if (store.kind === 'memory' && absorb === 'always' && !hasRoom(facts)) throw noRoom(plan, facts);
   const sink = await place.openSink(sinkOf(store, facts));
   if (store.kind !== 'memory') return { sink, store };
   try {
-    await sink.prepare(expectedBytes, { signal }).done;
-    return { sink, store };
-  } catch (error) {
+    const why = await prepare(sink, verdict, { plan, expectedBytes, signal });
+    if (why === undefined) return { sink, store };
     // At once: it may have taken most of the memory.
     sink[Symbol.dispose]();
-    if (absorb === 'always' || !CheckpointError.is(error, 'IO')) throw error;
-    const why = `memory to absorb the pages could not be had (${error.detail.errno ?? 'unknown'})`;
     const other = { kind: otherwise, why };
     return { sink: await place.openSink(sinkOf(other, facts)), store: other };
+  } catch (error) {
+    sink[Symbol.dispose]();
+    throw error;
   }
 }
+
+// Why it is not done. Rejects with what no other way would help against.
+async function prepare(
+  sink: PageSink,
+  { leastBytesPerMs = 0 }: StoreVerdict,
+  { plan: { absorb }, expectedBytes, signal }: Omit<SinkOpening, 'place'>,
+): Promise<string | undefined> {
+  const begun = performance.now();
+  const job = sink.prepare(expectedBytes, { signal });
+  let slow: string | undefined;
+  const look = setInterval(() => {
+    const [bytes, ms] = [sink.counters().bytesPrepared, performance.now() - begun];
+    if (absorb === 'always' || !isTooSlow(leastBytesPerMs, bytes, ms)) return;
+    slow = `memory to absorb the pages comes slowly (${mebibytes(bytes)} in ${Math.round(ms)} ms)`;
+    job.cancel();
+  }, LOOK_MS);
+  try {
+    await job.done;
+    return undefined;
+  } catch (error) {
+    if (slow !== undefined && !signal.aborted) return slow;
+    if (absorb === 'always' || !CheckpointError.is(error, 'IO')) throw error;
+    return `memory to absorb the pages could not be had (${error.detail.errno ?? 'unknown'})`;
+  } finally {
+    clearInterval(look);
+  }
+}
+
+const LOOK_MS = 25;
 
 // A spilling sink absorbs too, only with no memory for it.
 function sinkOf({ kind }: StoreChoice, facts: StoreFacts): Parameters<CapturePlace['openSink']>[0] {

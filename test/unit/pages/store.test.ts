@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseStore, hasRoom, type StoreFacts } from '../../../src/pages/store.js';
+import { chooseArchiveStore, chooseStore, hasRoom, isTooSlow, type StoreFacts } from '../../../src/pages/store.js';
 
 const GIB = 2 ** 30;
 const facts = (own: Partial<StoreFacts>): StoreFacts => ({
@@ -42,5 +42,23 @@ describe('chooseStore()', () => {
 
   it('hasRoom() is false for what the caller insists on and the machine has not', () => {
     expect(hasRoom(facts({ absorb: 'always', expectedBytes: 9 * GIB }))).toBe(false);
+  });
+});
+
+describe('isTooSlow()', () => {
+  const least = chooseArchiveStore(facts({}), 'file').leastBytesPerMs ?? Number.NaN;
+
+  it.each([
+    ['nothing yet, and nothing to be told from that', 0, 50, false],
+    ['a quarter of a GiB in 50 ms', GIB / 4, 50, false],
+    ['a GiB in 200 ms', GIB, 200, false],
+    ['a tenth of that', GIB / 10, 200, true],
+    ['a GiB in 4 s', GIB, 4000, true],
+  ] as const)('%s', (_, bytes, ms, slow) => {
+    expect(isTooSlow(least, bytes, ms)).toBe(slow);
+  });
+
+  it('a stream waits, as it has to have all before it can be written', () => {
+    expect(chooseArchiveStore(facts({}), 'stream').leastBytesPerMs).toBeUndefined();
   });
 });
