@@ -53,12 +53,24 @@ Napi::Value link_file(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// renameNew(from, to): never over what is there
+Napi::Value rename_new_file(const Napi::CallbackInfo& info) {
+  const auto from = to_string(info[0], "from: a path");
+  if (!from) return {};
+  const auto to = to_string(info[1], "to: a path");
+  if (!to) return {};
+  const auto renamed = rename_new(from->c_str(), to->c_str());
+  if (!renamed.ok()) return throw_failure(info.Env(), renamed.error());
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void define_files(Napi::Env env, Napi::Object exports) {
   exports.Set("pipe", Napi::Function::New<pipe>(env, "pipe"));
   exports.Set("memfd", Napi::Function::New<memfd>(env, "memfd"));
   exports.Set("linkFile", Napi::Function::New<link_file>(env, "linkFile"));
+  exports.Set("renameNew", Napi::Function::New<rename_new_file>(env, "renameNew"));
   exports.Set("tryLock", Napi::Function::New<lock_file>(env, "tryLock"));
 }
 

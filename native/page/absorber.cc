@@ -10,6 +10,7 @@
 #include "page/payload.h"
 #include "page/zeros.h"
 #include "sys/full_io.h"
+#include "sys/nameless_file.h"
 #include "sys/private_tmpfs.h"
 
 namespace frazil::page {
@@ -77,8 +78,9 @@ Result<void> Absorber::open_stripes() noexcept {
 
 Result<void> Absorber::open_spill(Stripe& stripe) noexcept {
   if (options_.spill_directory == -1) return SysError{ENOMEM, "fallocate"};
-  stripe.file = UniqueFd(::openat(options_.spill_directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (!stripe.file) return SysError{errno, "openat"};
+  auto file = open_nameless(options_.spill_directory);
+  if (!file.ok()) return file.error();
+  stripe.file = std::move(file).value();
   return {};
 }
 

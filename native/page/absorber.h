@@ -12,7 +12,7 @@ namespace frazil::page {
 
 struct AbsorberOptions {
   unsigned workers;
-  // What does not fit into so much memory goes into a file without a name in `spill_directory` (borrowed; -1: never).
+  // What does not fit into so much memory goes into a file that nobody finds in `spill_directory` (borrowed; -1: never).
   uint64_t memory_bytes = UINT64_MAX;
   int spill_directory = -1;
 };

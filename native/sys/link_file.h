@@ -18,4 +18,10 @@ inline Result<void> link_to(int fd, const char* path) noexcept {
   return {};
 }
 
+// Both names are in one file system. EEXIST when the second is taken, EINVAL where the file system cannot tell.
+inline Result<void> rename_new(const char* from, const char* to) noexcept {
+  if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == -1) return SysError{errno, "renameat2"};
+  return {};
+}
+
 }  // namespace frazil

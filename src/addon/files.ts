@@ -26,3 +26,8 @@ export function tryLock(fd: Fd): boolean {
 export function linkFile(fd: Fd, path: string): void {
   attempt(`name the file "${path}"`, () => native().linkFile(fd, path));
 }
+
+/** Renames a file, never over one that is there: IO with EEXIST; EINVAL where the file system cannot do that in one step (NFS, 9p). */
+export function renameNew(from: string, to: string): void {
+  attempt(`rename "${from}"`, () => native().renameNew(from, to));
+}

@@ -148,6 +148,7 @@ export interface Native {
   memfd(name: string): Fd;
   /** For a file without a name; EEXIST when the name is taken. */
   linkFile(fd: Fd, path: string): void;
+  renameNew(from: string, to: string): void;
   /** flock, exclusive; false when another open file has it. */
   tryLock(fd: Fd): boolean;
 

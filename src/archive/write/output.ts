@@ -5,7 +5,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Fd } from '../../addon/fd.js';
-import { linkFile } from '../../addon/files.js';
+import { linkFile, renameNew } from '../../addon/files.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 
 export interface ArchiveOutput extends AsyncDisposable {
@@ -29,7 +29,8 @@ export interface FileOptions {
 
 // Node has no name for it; with O_DIRECTORY it is O_TMPFILE (fcntl.h), on every architecture.
 const TMPFILE = 0o20000000 | constants.O_DIRECTORY;
-const NO_TMPFILE = new Set(['EOPNOTSUPP', 'EISDIR', 'ENOENT', 'EINVAL']);
+// EOPNOTSUPP is called ENOTSUP by Node.
+const NO_TMPFILE = new Set(['ENOTSUP', 'EISDIR', 'ENOENT', 'ENOSYS', 'EINVAL']);
 
 /** What is there and no regular file, such as a pipe, gets a stream. Throws IO, or IMAGES_EXIST when it may not be replaced. */
 export async function openOutput(given: string, options: FileOptions): Promise<ArchiveOutput> {
@@ -90,7 +91,7 @@ async function openFile(path: string, { replace, sync }: FileOptions): Promise<A
           name = part;
           await rename(part, path);
         } else if (name === undefined) linkFile(fd, path);
-        else await link(part, path);
+        else if (await nameNew(part, path)) name = undefined;
       } catch (cause) {
         if (errnoOf(cause) === 'EEXIST') throw exists(path);
         throw io(`Cannot give the archive its name "${path}"`, path, { code: errnoOf(cause) });
@@ -106,6 +107,20 @@ async function openFile(path: string, { replace, sync }: FileOptions): Promise<A
   };
 }
 
+// FAT has no links, NFS no such renaming; each has the other. Whether the first name has gone.
+async function nameNew(part: string, path: string): Promise<boolean> {
+  try {
+    renameNew(part, path);
+    return true;
+  } catch (cause) {
+    if (!NO_SUCH_RENAME.has(errnoOf(cause))) throw cause;
+    await link(part, path);
+    return false;
+  }
+}
+
+const NO_SUCH_RENAME = new Set(['EINVAL', 'ENOSYS', 'ENOTSUP']);
+
 async function create(
   directory: string,
   part: string,
@@ -118,7 +133,7 @@ async function create(
   } catch (cause) {
     if (!NO_TMPFILE.has(errnoOf(cause))) return fail(cause as NodeJS.ErrnoException);
   }
-  // NFS and older overlays have no such files.
+  // FUSE, NFS, FAT and older overlays have no such files.
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   return { handle: await open(part, flags, 0o600).catch(fail), named: true };
 }

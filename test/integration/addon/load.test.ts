@@ -41,6 +41,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'pipe',
   'memfd',
   'linkFile',
+  'renameNew',
   'ArchiveWriter',
   'spawn',
   'waitChild',
