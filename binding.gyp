@@ -29,6 +29,14 @@
     "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
     "conditions": [["OS!='linux'", {"type": "none"}]],
   }, {
+    "target_name": "frazil-cell",
+    "type": "executable",
+    "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.programs['frazil-cell']].map((f) => 'native/' + f).join(' ')\")"],
+    "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
+    "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-iquote", "<(module_root_dir)/native"],
+    "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
+    "conditions": [["OS!='linux'", {"type": "none"}]],
+  }, {
     "target_name": "frazil-lazy",
     "type": "executable",
     "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.programs['frazil-lazy']].map((f) => 'native/' + f).join(' ')\")"],

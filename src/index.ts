@@ -47,6 +47,8 @@ export type { PageServer, PageServerCall } from './criu/page-server.js';
 export { type PreDumpCall, preDump } from './criu/pre-dump.js';
 export type { CaptureProgress } from './criu/progress.js';
 export {
+  type Copies,
+  type CopiesCall,
   type FaultLatency,
   type Filling,
   type FillProgress,

@@ -16,10 +16,10 @@ constexpr std::chrono::microseconds kPause{200};
 
 }  // namespace
 
-void Background::tree_restored() noexcept {
+void Background::tree_restored(When when) noexcept {
   const std::lock_guard guard(mutex_);
   spaces_.tree_restored();
-  begun_ = true;
+  begun_ = begun_ || when == When::begin;
   changed_.notify_all();
 }
 
@@ -77,6 +77,10 @@ void Background::replay(const OrderedRun& run) noexcept {
 std::optional<Background::Claim> Background::next() noexcept {
   std::unique_lock held(mutex_);
   while (!stopped_ && !verdict_.stop().cancelled()) {
+    if (!begun_) {
+      changed_.wait(held);
+      continue;
+    }
     if (auto claim = look()) {
       ++busy_;
       return claim;
@@ -135,7 +139,7 @@ void Background::fill(const Claim& claim) noexcept {
   const auto& layout = claim.space->layout();
   const page::Want want{layout.image(), layout.vaddr_of(claim.range.first), claim.range.pages,
                         page::Urgency::background};
-  Into into(filler_, claim.space, verdict_);
+  Into into(filler_, claim.space, verdict_, spaces_.alike(*claim.space));
   if (const auto failure = source_.fetch(want, into)) return verdict_.fail_at(Fault::source, *failure);
   filler_.retire_if_done(claim.space);
 }

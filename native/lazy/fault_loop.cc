@@ -111,9 +111,17 @@ bool FaultLoop::bring(const PendingFault& fault, uint64_t address, uint64_t page
   const page::Want want{layout.image(), layout.vaddr_of(range.first), range.pages, page::Urgency::urgent};
   if (recorder_ != nullptr && pages == 1 && !space->forked()) recorder_->note(want);
   if (delivery_ != nullptr && pages == 1) delivery_->expect(want, fault);
-  Into into(filler_, space, verdict_);
+  // What is read ahead of one copy the others will want next, too; a fault itself is answered alone.
+  Into into(filler_, space, verdict_, pages > 1 && !space->forked() ? copies_of(*space) : std::vector<SpacePtr>());
   if (const auto failure = source_.fetch(want, into)) verdict_.fail_at(Fault::source, *failure);
   return true;
+}
+
+std::vector<SpacePtr> FaultLoop::copies_of(const Space& space) const noexcept {
+  std::vector<SpacePtr> found = spaces_.alike(space);
+  // A storm of forks is not to wait for all its tasks to be filled.
+  std::erase_if(found, [](const SpacePtr& one) { return one->forked(); });
+  return found;
 }
 
 size_t bucket_of(uint64_t ns) noexcept {

@@ -22,6 +22,7 @@ class FaultLoop {
   bool answer(const PendingFault& fault) noexcept;
   void read_ahead(const PendingFault& fault) noexcept;
   bool bring(const PendingFault& fault, uint64_t address, uint64_t pages) noexcept;
+  std::vector<SpacePtr> copies_of(const Space& space) const noexcept;
 
   Spaces& spaces_;
   Events& events_;

@@ -101,6 +101,19 @@ void Filler::count(const Space& space, uint64_t fresh, How how) noexcept {
   if (how == How::zero) board_.zero_pages.fetch_add(fresh, std::memory_order_relaxed);
 }
 
+void Filler::count_read(uint64_t pages) noexcept {
+  board_.source_bytes.fetch_add(pages * kPageSize, std::memory_order_relaxed);
+}
+
+Result<void> Into::take(const page::Arrival& arrival) noexcept {
+  filler_.count_read(arrival.pages);
+  if (auto put = filler_.put(space_, arrival); !put.ok()) return put;
+  for (const SpacePtr& other : others_) {
+    if (auto put = filler_.put(other, arrival); !put.ok()) return put;
+  }
+  return {};
+}
+
 void Filler::put_zero(const SpacePtr& space, uint64_t address) noexcept {
   while (!verdict_.stop().cancelled()) {
     int error;

@@ -20,6 +20,8 @@ class Filler {
   // Pages may be missing that are nowhere, until an event says where: see Leaving in space.h.
   void look_for_events(const SpacePtr& space) noexcept;
   void end(const SpacePtr& space) noexcept;
+  // The source has been asked for so much.
+  void count_read(uint64_t pages) noexcept;
 
  private:
   enum class Next : uint8_t { done, again, ended };
@@ -37,17 +39,18 @@ class Filler {
   Verdict& verdict_;
 };
 
-// Delivers into one space. For one fetch().
+// Delivers into one space, and then into `others` that came from the same image: copies of the tree, and forked tasks. For one fetch().
 class Into final : public page::Taker {
  public:
-  Into(Filler& filler, const SpacePtr& space, Verdict& verdict) noexcept
-      : filler_(filler), space_(space), verdict_(verdict) {}
-  Result<void> take(const page::Arrival& arrival) noexcept override { return filler_.put(space_, arrival); }
+  Into(Filler& filler, const SpacePtr& space, Verdict& verdict, std::vector<SpacePtr> others = {}) noexcept
+      : filler_(filler), space_(space), others_(std::move(others)), verdict_(verdict) {}
+  Result<void> take(const page::Arrival& arrival) noexcept override;
   void lose(const page::SourceFailure& failure) noexcept override { verdict_.fail_at(Fault::source, failure); }
 
  private:
   Filler& filler_;
   const SpacePtr& space_;
+  const std::vector<SpacePtr> others_;
   Verdict& verdict_;
 };
 

@@ -72,8 +72,7 @@ struct Board {
   std::atomic<uint64_t> removes;
   std::atomic<uint64_t> unmaps;
   std::atomic<uint64_t> replayed_pages;
-  std::atomic<uint64_t> source_bytes;  // read or decompressed; fewer than copied when several tasks shared them
-  std::atomic<uint64_t> shared_bytes;  // delivered from what was at hand already
+  std::atomic<uint64_t> source_bytes;  // asked of the source; fewer than copied when several tasks shared them
   std::atomic<uint64_t> ready_ns;      // CLOCK_MONOTONIC, of each step
   std::atomic<uint64_t> restored_ns;
   std::atomic<uint64_t> first_fault_ns;
@@ -81,6 +80,6 @@ struct Board {
   std::atomic<uint64_t> cpu_ns;
   std::array<std::atomic<uint64_t>, kBuckets> latency;
 };
-static_assert(sizeof(Board) == 8 + 24 * 8 + kBuckets * 8);
+static_assert(sizeof(Board) == 8 + 23 * 8 + kBuckets * 8);
 
 }  // namespace frazil::lazy

@@ -142,7 +142,8 @@ void Server::finish(Restore& restore) noexcept {
   Message message = Verdict::plain(Event::restored, Fault::none, {0, ""});
   message.tree = restore.tree->index;
   say({options_.control, -1}, message);
-  background_.tree_restored();
+  // Copies are filled together, when all are there, so that what is read for one serves all.
+  background_.tree_restored(options_.trees == 1 ? Background::When::begin : Background::When::later);
   conclude(restore);
 }
 

@@ -69,6 +69,15 @@ bool Spaces::empty() const noexcept {
   return spaces_.empty();
 }
 
+std::vector<SpacePtr> Spaces::alike(const Space& space) const noexcept {
+  if (board_.tasks.load(std::memory_order_relaxed) < 2) return {};
+  std::vector<SpacePtr> found = fillable();
+  std::erase_if(found, [&](const SpacePtr& one) {
+    return one.get() == &space || one->layout().image() != space.layout().image();
+  });
+  return found;
+}
+
 void Spaces::forget(const Tree& tree) noexcept {
   std::vector<SpacePtr> gone;
   {

@@ -26,6 +26,8 @@ class Spaces {
   // All that have, or had, pages of this image.
   std::vector<SpacePtr> of(const page::ImageId& image) const noexcept;
   bool empty() const noexcept;
+  // Other fillable spaces that came from the same image, in copies of the tree or by forks: what was read for one serves all.
+  std::vector<SpacePtr> alike(const Space& space) const noexcept;
   // CRIU has given up a tree: nothing of it ever ran.
   void forget(const Tree& tree) noexcept;
 

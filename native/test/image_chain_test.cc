@@ -282,7 +282,7 @@ std::vector<AddressRange> random_ranges(std::mt19937& random) {
 }
 
 void test_stage(Tests& tests) {
-  tests.run("random chains: what is lazy comes from the chain, the rest is in the one level that stage_chain() makes", [&] {
+  tests.run("random chains: what is lazy comes from the chain, the rest from the level that stage_chain() makes", [&] {
     std::mt19937 random(41);
     const ImageId id{ImageId::Kind::task, 1};
     for (int i = 0; i < 60; ++i) {
@@ -299,7 +299,8 @@ void test_stage(Tests& tests) {
         tests.expect(!source.fetch({id, run.vaddr, run.pages, Urgency::background}, kept));
       for (const auto& [page, bytes] : kept.pages()) {
         const uint64_t at = page * kPageSize;
-        tests.expect(std::any_of(lazy.begin(), lazy.end(), [&](const auto& one) { return one.from <= at && at < one.to; }));
+        const auto holds = [&](const AddressRange& one) { return one.from <= at && at < one.to; };
+        tests.expect(std::any_of(lazy.begin(), lazy.end(), holds));
       }
       std::vector<UniqueFd> alone;
       alone.push_back(duplicate(to.get()));

@@ -42,7 +42,7 @@ void test_lazy_fill(Tests& tests) {
       for (FaultLoop* loop : {&rig.faults, &second}) threads.push_back(Thread::spawn("fault", *loop).value());
       for (Reader& reader : readers) threads.push_back(Thread::spawn("reader", reader).value());
       for (int i = 0; i < 2; ++i) threads.push_back(Thread::spawn("fill", rig.background).value());
-      rig.background.tree_restored();
+      rig.background.tree_restored(Background::When::begin);
       rig.background.no_more_trees();
     }
     tests.expect(rig.verdict.get()->event == Event::filled);
@@ -59,7 +59,7 @@ void test_lazy_fill(Tests& tests) {
     {
       Thread fault = Thread::spawn("fault", rig.faults).value();
       Thread fill = Thread::spawn("fill", rig.background).value();
-      rig.background.tree_restored();
+      rig.background.tree_restored(Background::When::begin);
       rig.background.no_more_trees();
     }
     const Message message = *rig.verdict.get();

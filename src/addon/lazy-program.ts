@@ -91,7 +91,6 @@ const COUNTERS = [
   'unmaps',
   'replayedPages',
   'sourceBytes',
-  'sharedBytes',
   'readyNs',
   'restoredNs',
   'firstFaultNs',

@@ -7,9 +7,8 @@ import type { Archive } from '../archive/archive.js';
 import { stageImages } from '../archive/read/stage.js';
 import { stageLazily } from '../archive/read/stage-lazily.js';
 import type { Work } from './operation.js';
-import { restoreChain } from './restore-chain.js';
+import type { Run } from './restore-chain.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
-import type { Tree } from './tree.js';
 
 /** The images as a directory, for as long as the restore takes. Lazily only what CRIU restores itself, if the archive allows that. */
 async function stage(
@@ -26,11 +25,11 @@ async function stage(
   });
 }
 
-export async function restoreArchive(
-  archive: Archive,
+export async function restoreArchive<T>(
+  { archive, run }: { readonly archive: Archive; readonly run: Run<T> },
   plan: Omit<RestorePlan, 'imagesDir' | 'named'>,
   work: Work<RestoreProgress>,
-): Promise<Tree> {
+): Promise<T> {
   await using staged = await stage(archive, plan, work);
   const { imagesDir, pages } = staged;
   // CRIU's log outlives the images when the restore fails: it says why.
@@ -38,12 +37,12 @@ export async function restoreArchive(
   const own = plan.options.workDir === undefined;
   const options = { ...plan.options, workDir };
   try {
-    const tree = await restoreChain(
+    const restored = await run(
       { ...plan, options, imagesDir, named: archive.name, ...(pages === undefined ? {} : { pages }) },
       work,
     );
     if (own) await rm(workDir, { recursive: true, force: true });
-    return tree;
+    return restored;
   } finally {
     // Unless there is something in it.
     if (own) await rmdir(workDir).catch(() => {});

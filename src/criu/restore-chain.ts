@@ -8,22 +8,28 @@ import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import { runRestore } from './restoring.js';
 import type { Tree } from './tree.js';
 
+export type Run<T> = (plan: RestorePlan, work: Work<RestoreProgress>) => Promise<T>;
+
 /** As runRestore(). A chain that is broken is refused with an error that names the level. A page server has the pages of the last dump alone. */
-export async function restoreChain(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
+export function restoreChain(plan: RestorePlan, work: Work<RestoreProgress>): Promise<Tree> {
+  return stagingChain(runRestore, plan, work);
+}
+
+export async function stagingChain<T>(run: Run<T>, plan: RestorePlan, work: Work<RestoreProgress>): Promise<T> {
   if (
     plan.lazy === undefined ||
     plan.lazy.pageServer !== undefined ||
     plan.pages !== undefined ||
     !(await hasParent(plan.imagesDir))
   )
-    return runRestore(plan, work);
+    return run(plan, work);
   const { stageWholeChain } = await import('./stage-chain.js');
   await using staged = await stageWholeChain(plan, work.signal);
   const { imagesDir: named, options } = plan;
   const { imagesDir, pages } = staged;
   const workDir = options.workDir ?? named;
   const place = { imagesDir, ...(pages === undefined ? {} : { pages }) };
-  return await runRestore({ named, ...plan, ...place, options: { ...options, workDir } }, work);
+  return await run({ named, ...plan, ...place, options: { ...options, workDir } }, work);
 }
 
 // Also one that leads nowhere.

@@ -6,13 +6,16 @@ import type { RewriteRules } from '../images/rewrite/rules.js';
 import { encodeOptions } from '../options/request.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { Notify } from '../rpc/session.js';
+import type { Copies } from './copies/restore-copies.js';
 import { LOG_LEVEL, NO_FDS } from './dump.js';
 import type { LazyOptions } from './lazy/options.js';
 import { type Operation, operation } from './operation.js';
+import type { Run, stagingChain } from './restore-chain.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import type { ImagesDirectory } from './target.js';
 import type { Tree } from './tree.js';
 
+export type { Copies } from './copies/restore-copies.js';
 export type { FaultLatency, Filling, FillProgress, FillReport, LazyOptions } from './lazy/options.js';
 export type { RestoreProgress } from './restore-plan.js';
 
@@ -28,6 +31,14 @@ export interface RestoreCall extends RestoreOptions {
   readonly as?: RewriteRules;
 }
 
+export interface CopiesCall extends Omit<RestoreCall, (typeof NOT_WITH_COPIES)[number]> {
+  /**
+   * Restores so many trees out of the checkpoint, lazily, each in a pid namespace of its own, in which it has the pids that it had; all are
+   * filled by one server, which reads and decompresses a page once. `done` then gives them and their common filling. 1 to 1000.
+   */
+  readonly copies: number;
+}
+
 /**
  * Restores the tree that `source` holds, under the pids that it had.
  *
@@ -36,9 +47,15 @@ export interface RestoreCall extends RestoreOptions {
  * untouched, unless `autoDedup` uses them up. An archive is read and checked to its end before anything is restored, and may be refused
  * with ARCHIVE_CORRUPT, ARCHIVE_LOCKED or ARCHIVE_UNTRUSTED; without `workDir`, the log of a failure lies in a folder of its own.
  */
-export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {}): Operation<RestoreProgress, Tree> {
-  const { criu, notify, signal, lazy, as, ...options } = call;
-  const lazily = lazyOptions(lazy);
+export function restore(source: ImagesDirectory | Archive, call: CopiesCall): Operation<RestoreProgress, Copies>;
+export function restore(source: ImagesDirectory | Archive, call?: RestoreCall): Operation<RestoreProgress, Tree>;
+export function restore(
+  source: ImagesDirectory | Archive,
+  call: RestoreCall & Partial<CopiesCall> = {},
+): Operation<RestoreProgress, Tree | Copies> {
+  const { criu, notify, signal, lazy, copies, as, ...options } = call;
+  if (copies !== undefined) checkCopies(call, copies);
+  const lazily = lazyOptions(copies === undefined ? lazy : (lazy ?? true));
   // CRIU would punch holes into the files that the server reads.
   if (lazily !== undefined && options.autoDedup === true)
     throw new RangeError('Cannot restore lazily with autoDedup: it would use up the checkpoint while it is being read');
@@ -57,17 +74,38 @@ export function restore(source: ImagesDirectory | Archive, call: RestoreCall = {
   const common = { criu, notify, options, lazy: lazily, asked, encode };
   return operation(signal, async (work) => {
     // Loaded when the first restore is asked for.
+    const { restoreChain, stagingChain } = await import('./restore-chain.js');
+    const run: Run<Tree | Copies> = copies === undefined ? restoreChain : await runCopies(copies, stagingChain);
     if (source.kind === 'archive') {
       const { restoreArchive } = await import('./restore-archive.js');
-      return restoreArchive(source, common, work);
+      return restoreArchive({ archive: source, run }, common, work);
     }
     if (as !== undefined) {
       const { restoreRewritten } = await import('./restore-rewritten.js');
       return restoreRewritten({ ...common, imagesDir: resolve(source.path) }, as, work);
     }
-    const { restoreChain } = await import('./restore-chain.js');
-    return restoreChain({ ...common, imagesDir: resolve(source.path) }, work);
+    return run({ ...common, imagesDir: resolve(source.path) }, work);
   });
+}
+
+async function runCopies(copies: number, staging: typeof stagingChain): Promise<Run<Copies>> {
+  const { restoreCopies } = await import('./copies/restore-copies.js');
+  return (plan, work) => staging((staged, running) => restoreCopies(copies, staged, running), plan, work);
+}
+
+const MOST_COPIES = 1000;
+
+// What can be there once only, or is about one tree.
+const NOT_WITH_COPIES = ['notify', 'as', 'inheritFd', 'orphanPtsMaster', 'shellJob'] as const;
+
+function checkCopies(call: RestoreCall, copies: number): void {
+  if (!(Number.isInteger(copies) && copies >= 1 && copies <= MOST_COPIES))
+    throw new RangeError(`Cannot restore ${copies} copies: it must be a whole number from 1 to ${MOST_COPIES}`);
+  if (call.lazy === false) throw new RangeError('Cannot restore copies eagerly: they share the server of their pages');
+  if (typeof call.lazy === 'object' && call.lazy.pageServer !== undefined)
+    throw new RangeError('Cannot restore copies from a page server: it has the pages of one tree');
+  const given = NOT_WITH_COPIES.find((name) => call[name] !== undefined && call[name] !== false);
+  if (given !== undefined) throw new RangeError(`Cannot restore copies with ${given}: it is about one tree`);
 }
 
 interface Rewriting {

@@ -28,9 +28,12 @@ export interface SwrkOptions {
   /** Default: our environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** The program that makes a pid namespace and runs CRIU in it. It ends as the tree does that is restored there. */
+  readonly cell?: string;
 }
 
 const SIGKILL = 9;
+const SIGTERM = 15;
 const FIRST_FREE_FD = 3;
 /** How long our thread stands still for an answer that is about to come, once CRIU is up: it answers what it knows in 5 µs. */
 const SOON_US = 100;
@@ -45,6 +48,7 @@ export class SwrkChild {
   readonly stderr: Tail;
   readonly #pidfd: Fd;
   readonly #watch: ChildWatch;
+  readonly #inCell: boolean;
   #ended = false;
   #terminated = false;
   #hasSpoken = false;
@@ -53,6 +57,7 @@ export class SwrkChild {
   /** Throws CRIU_MISSING when there is no such program, RangeError when a number in `inherit` is taken twice. */
   constructor(options: SwrkOptions) {
     const number = controlNumber((options.inherit ?? []).map(({ as }) => as));
+    this.#inCell = options.cell !== undefined;
     this.stdout = openTail('criu-stdout');
     this.stderr = openTail('criu-stderr');
     const [ours, theirs] = seqpacketPair();
@@ -81,9 +86,11 @@ export class SwrkChild {
   }
 
   #start(options: SwrkOptions, theirs: Fd, number: number): Child {
+    const more = options.defaultConfig === false ? ['--no-default-config'] : [];
     return spawn({
-      file: options.criu,
-      argv: ['criu', ...(options.defaultConfig === false ? ['--no-default-config'] : []), 'swrk', String(number)],
+      ...(options.cell === undefined
+        ? { file: options.criu, argv: ['criu', ...more, 'swrk', String(number)] }
+        : { file: options.cell, argv: ['frazil-cell', String(number), options.criu, ...more] }),
       ...environment(options.env),
       fds: [
         ...(options.stdin === undefined ? [] : [{ fd: options.stdin, as: 0 }]),
@@ -136,11 +143,17 @@ export class SwrkChild {
     return this.#terminated;
   }
 
+  /** Waiting for its end does not keep the program running any more. */
+  unref(): void {
+    this.#watch.unref();
+  }
+
   /** Ends CRIU without asking it. */
   terminate(): void {
     this.#terminated = true;
     try {
-      sendSignal(this.#pidfd, SIGKILL);
+      // A cell ends its namespace first.
+      sendSignal(this.#pidfd, this.#inCell ? SIGTERM : SIGKILL);
     } catch {
       // It has ended already: what was asked for.
     }

@@ -1,6 +1,7 @@
 // The session over our own child: the default. One packet of the socket is one message; there is no length in front, so a stream
 // socket, and thereby Node's child_process, could not carry it.
 
+import type { ExitStatus } from '../addon/children.js';
 import { hasHungUp, type Message, send } from '../addon/sockets.js';
 import type { CriuRequest } from '../schema/rpc.js';
 import { decodeResponse, encodeRequest } from '../schema/rpc-codec.js';
@@ -14,6 +15,8 @@ export type { SwrkOptions } from './swrk-child.js';
 export interface OwnSession extends Session {
   /** Of CRIU; good until it has ended. */
   readonly pid: number;
+  /** For a cell that holds a tree now: disposing waits for its end no longer. Resolves when the tree has ended. */
+  handOver(): Promise<ExitStatus | undefined>;
 }
 
 /** Starts CRIU. Throws CRIU_MISSING when there is no such program, RangeError when a number in `inherit` is taken twice. */
@@ -27,6 +30,7 @@ class SwrkSession implements OwnSession, Wire {
   readonly #child: SwrkChild;
   readonly #exchange: Exchange;
   #disposed: Promise<void> | undefined;
+  #handedOver = false;
 
   constructor(options: SwrkOptions) {
     this.criu = { path: options.criu };
@@ -98,6 +102,12 @@ class SwrkSession implements OwnSession, Wire {
     return { kind: 'hung-up', ...(exit === undefined ? {} : { exit }), stderr: this.stderr(), terminated };
   }
 
+  handOver(): Promise<ExitStatus | undefined> {
+    this.#handedOver = true;
+    this.#child.unref();
+    return this.#child.exited;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= this.#end();
     return this.#disposed;
@@ -106,7 +116,7 @@ class SwrkSession implements OwnSession, Wire {
   async #end(): Promise<void> {
     this.#exchange.end();
     this.close();
-    if (!this.#exchange.becameCommand) await this.#child.exited;
+    if (!this.#exchange.becameCommand && !this.#handedOver) await this.#child.exited;
     this.#child.close();
   }
 }

@@ -66,6 +66,27 @@ testWith([CRIU_42.here], '--json has the figures of the fill; --record and --rep
   });
 });
 
+testWith([CRIU_42.here], '--copies makes several trees, and --json has their pids and what they shared', async () => {
+  await withCheckpoint(async ({ target, restore }) => {
+    const restored = await restore('--lazy', '--copies', '3', '-d', '--json');
+    expect(restored).toMatchObject({ status: 0 });
+    const { pids, bytes, tasks } = JSON.parse(restored.stdout);
+    expect(new Set(pids).size).toBe(3);
+    expect(tasks).toBeGreaterThanOrEqual(3);
+    expect(bytes.total).toBeGreaterThan(3 * MEGABYTES * 2 ** 20);
+    expect(bytes.shared).toBeGreaterThan(MEGABYTES * 2 ** 20);
+    await target.kill();
+    await waitGone(pids);
+
+    for (const more of [
+      ['--copies', '3'],
+      ['--lazy', '--copies', 'all'],
+      ['--lazy', '--copies', '2', '--pidfile', 'p'],
+    ])
+      expect(await restore(...more, '-d')).toMatchObject({ status: 2 });
+  });
+});
+
 testWith([CRIU_42.here], 'a Ctrl-C leaves the fill to itself, which then says in the log how it ended', async () => {
   await withCheckpoint(async ({ target, cwd }) => {
     const argv = ['restore', '-D', 'images', '--lazy', '-d', '--fill-rate', '32M', '--json', '--progress'];

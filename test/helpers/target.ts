@@ -18,6 +18,7 @@ const MARK = 'FRAZIL_TARGET';
 
 export type TargetName =
   | 'clean'
+  | 'copied'
   | 'console'
   | 'extents'
   | 'faults'

@@ -90,6 +90,11 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
   own('sync', { text: 'On dump and pre-dump: end only when the images have reached the disk' }),
   ...READING,
   own('lazy', { text: 'On restore: run the tree first, fill its memory behind it' }),
+  own('copies', {
+    text: 'With --lazy: restore N trees, each in a pid namespace of its own, which share what is read of the pages',
+    argument: 'required',
+    value: 'N',
+  }),
   own('record', {
     text: 'With --lazy: write the order in which the tree asks for pages into FILE',
     argument: 'required',

@@ -7,6 +7,7 @@ import { lastValue, type Settings, settle } from './settings.js';
 
 export interface LazyPreferences {
   readonly lazy: boolean;
+  readonly copies?: number;
   readonly record?: string;
   readonly replay?: string;
   readonly bytesPerSecond?: number;
@@ -95,12 +96,19 @@ function lazyOf(settings: Settings): LazyPreferences {
   const record = lastValue(settings, 'record');
   const replay = lastValue(settings, 'replay');
   const rate = lastValue(settings, 'fill-rate');
+  const copies = lastValue(settings, 'copies');
   return {
     lazy: settings.has('lazy'),
+    ...(copies === undefined ? {} : { copies: copiesOf(copies) }),
     ...(record === undefined ? {} : { record }),
     ...(replay === undefined ? {} : { replay }),
     ...(rate === undefined ? {} : { bytesPerSecond: rateOf(rate) }),
   };
+}
+
+function copiesOf(value: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(value)) throw new RangeError(`--copies: a number from 1 to 999 expected, not "${value}"`);
+  return Number(value);
 }
 
 function rateOf(value: string): number {

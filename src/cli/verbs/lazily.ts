@@ -35,10 +35,10 @@ export function portOf(settings: Settings, topic: string): number | undefined {
 
 /** Paths are about the directory that the command was given in. */
 export function lazyCall(preferences: LazyPreferences, settings: Settings): { readonly lazy?: LazyOptions } {
-  const { lazy, record, replay, bytesPerSecond } = preferences;
+  const { lazy, copies, record, replay, bytesPerSecond } = preferences;
   if (!lazy) {
-    const idle = record !== undefined ? '--record' : replay !== undefined ? '--replay' : undefined;
-    const needing = idle ?? (bytesPerSecond === undefined ? undefined : '--fill-rate');
+    const given = { '--copies': copies, '--record': record, '--replay': replay, '--fill-rate': bytesPerSecond };
+    const needing = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
     if (needing !== undefined) throw new UsageError(`${needing} is about a lazy restore: give --lazy too`, 'restore');
     return {};
   }
@@ -58,7 +58,10 @@ export function lazyCall(preferences: LazyPreferences, settings: Settings): { re
  * Shows the fill to its end. A Ctrl-C leaves it to itself, as the server does not need us: then there is no report. Rejects when the
  * tree had to be killed.
  */
-export async function watchFill({ filling, pid }: Tree, context: Context): Promise<FillReport | undefined> {
+export async function watchFill(
+  { filling, pid }: Pick<Tree, 'filling' | 'pid'>,
+  context: Context,
+): Promise<FillReport | undefined> {
   if (filling === undefined) return undefined;
   const { terminal, preferences, interruption } = context;
   let restoreSignals = (): void => {};

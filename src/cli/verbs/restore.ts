@@ -63,6 +63,15 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     restoreSibling: restoreDetached !== true,
   };
   try {
+    const { copies } = context.preferences;
+    if (copies !== undefined) {
+      if (pidfile !== undefined) throw new UsageError('--pidfile is about one tree, --copies makes several', 'restore');
+      const { runCopies } = await import('./restore-copies.js');
+      const asked = { source: source ?? imagesDirectory(place.imagesDir), call, copies, detached: restoreDetached };
+      const ended = await runCopies({ ...asked, imagesDir: place.imagesDir, begun }, context);
+      await log.finish('done');
+      return ended;
+    }
     const run = settling('restore', () => restore(source ?? imagesDirectory(place.imagesDir), call));
     const tree = await follow(run, context);
     await log.finish('done');

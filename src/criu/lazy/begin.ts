@@ -33,6 +33,8 @@ export interface LazyRequest {
   readonly imagesDir: string;
   readonly pages: LazyPagesIn | undefined;
   readonly workDir: string;
+  /** Default: 1. */
+  readonly trees?: number;
   /** CLOCK_MONOTONIC in nanoseconds: when restore() was called. */
   readonly asked: number;
 }
@@ -47,12 +49,13 @@ export async function beginLazily({
   imagesDir,
   pages,
   workDir,
+  trees,
   asked,
 }: LazyRequest): Promise<BegunLazily> {
   await using opened = new Held();
   const small = opened.use(await openSmall());
   opened.defer(() => small.remove());
-  const service = await startLazyService({ options, images, imagesDir, pages, socketDir: small.fd, workDir });
+  const service = await startLazyService({ options, images, imagesDir, pages, socketDir: small.fd, workDir, trees });
   const held = opened.move();
   const of: PagesOf = { imagesDir, options };
   let handedOver = false;

@@ -67,6 +67,10 @@ export interface FillReport {
     readonly forked: number;
     /** Before anybody asked, in the recorded order. */
     readonly replayed: number;
+    /** Asked of the source. */
+    readonly read: number;
+    /** Filled with what had been read for another task: a copy of the tree, or one that was forked. */
+    readonly shared: number;
   };
   readonly tasks: number;
   readonly events: {

@@ -71,9 +71,16 @@ export function fillReport(counters: LazyCounters, moments: Moments): FillReport
       dropped: counters.droppedPages * PAGE,
       forked: counters.forkedPages * PAGE,
       replayed: counters.replayedPages * PAGE,
+      read: counters.sourceBytes,
+      shared: sharedBytes(counters),
     },
     tasks: counters.tasks,
     events: { forks: counters.forks, remaps: counters.remaps, removes: counters.removes, unmaps: counters.unmaps },
     cpuMs: counters.cpuNs / NS_PER_MS,
   };
+}
+
+// Two that ask for a page at once have both read it. What a peer sends is not counted as read.
+function sharedBytes({ copiedPages, zeroPages, sourceBytes }: LazyCounters): number {
+  return sourceBytes === 0 ? 0 : Math.max(0, (copiedPages + zeroPages) * PAGE - sourceBytes);
 }

@@ -40,6 +40,8 @@ export interface ServiceRequest extends PagesOf {
   readonly socketDir: Fd;
   /** Where lazy-pages.log is written: what happens when nobody listens any more. */
   readonly workDir: string;
+  /** How many restores it is for. Default: 1. */
+  readonly trees?: number | undefined;
   /** Another name for it. */
   readonly logFile?: string;
 }
@@ -71,6 +73,7 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
   const threads = request.options.threads ?? Math.min(MAX_THREADS, availableParallelism());
   const { bytesPerSecond = 0, outlive = true } = request.options;
   const numbers = {
+    trees: request.trees ?? 1,
     faulters: threads,
     fillers: threads,
     kibps: Math.min(Math.floor(bytesPerSecond / KIBIBYTE), MAX_KIBPS),
