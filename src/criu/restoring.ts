@@ -14,6 +14,7 @@ import type { Answer, Notification, Notify } from '../rpc/session.js';
 import { openSwrk } from '../rpc/swrk.js';
 import type { CriuOpts } from '../schema/rpc.js';
 import { feed } from './arriving.js';
+import { freed, waitingFor } from './free-pids.js';
 import type { BegunLazily, LazyRequest } from './lazy/begin.js';
 import type { Filling } from './lazy/options.js';
 import { locate } from './locate.js';
@@ -21,7 +22,6 @@ import type { Work } from './operation.js';
 import { type Remnants, watchRemnants } from './remnants.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import { adoptTree, type Tree } from './tree.js';
-import { waitForPids } from './wait-for-pids.js';
 
 const PHASES: Partial<Record<Notification['kind'], RestoreProgress['phase']>> = {
   'setup-namespaces': 'namespaces',
@@ -59,8 +59,12 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   });
   plan.onCriu?.(session.pid);
   await using beginning = lazily(plan, { images, workDir, asked });
-  const look = (): Promise<Remnants> => lookAt(plan, images, work.signal);
-  const looked = plan.arriving === undefined ? await look() : undefined;
+  const look = async (): Promise<Remnants> => watchRemnants(await verifyImages(plan.imagesDir, images, work.signal));
+  // While CRIU asks the kernel what it can do, which takes it longer than us to look through all processes.
+  const freeing =
+    plan.arriving === undefined
+      ? freed(await verifyImages(plan.imagesDir, images, work.signal), work.signal)
+      : undefined;
   const lazy = await beginning.done;
   const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: (lazy?.workDir ?? directory).number });
   await using config = await writeConfigFile(encoded);
@@ -68,8 +72,9 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const opts = { ...encoded.opts, ...ours(inherited, config.path), log_file: logFile };
   const seen = watch(plan, enter);
   const signal = AbortSignal.any([work.signal, seen.rootEnded, ...(lazy === undefined ? [] : [lazy.lost])]);
-  const answering = session.exchange({ kind: 'RESTORE', opts }, { notify: seen.notify, signal, graceMs: GRACE_MS });
-  const remnants = looked ?? (await feed(plan.arriving, { look, answering }));
+  const notify = waitingFor(freeing, seen.notify);
+  const answering = session.exchange({ kind: 'RESTORE', opts }, { notify, signal, graceMs: GRACE_MS });
+  const remnants = await (freeing ?? feed(plan.arriving, { look, answering }));
   const answer = await answering;
   seen.stop();
   await lazy?.keep([logFile, RESTORE_STATS]);
@@ -99,13 +104,6 @@ function ours(inherited: readonly Inherited[], config: string | undefined): Omit
     ...(inherited.length === 0 ? {} : { inherit_fd: inherited.map(({ key, as }) => ({ key, fd: as })) }),
     ...(config === undefined ? {} : { config_file: config }),
   };
-}
-
-async function lookAt({ imagesDir, arriving }: RestorePlan, images: Fd, signal: AbortSignal): Promise<Remnants> {
-  const tasks = await verifyImages(imagesDir, images, signal);
-  // Who is on the way was asked about before.
-  if (arriving === undefined) await waitForPids(tasks, signal);
-  return watchRemnants(tasks);
 }
 
 interface Beginning extends AsyncDisposable {
