@@ -47,11 +47,10 @@ void end_orderly(UniqueFd socket) noexcept {
 }
 
 Result<void> say(const Said& what) noexcept {
-  const auto& [socket, bytes] = what;
-  const ssize_t n =
-      retry_eintr([&] { return ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); });
+  const ssize_t n = retry_eintr(
+      [&] { return ::send(what.socket, what.bytes.data(), what.bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); });
   if (n == -1) return SysError{errno, "send"};
-  if (static_cast<size_t>(n) != bytes.size()) return SysError{EAGAIN, "send"};
+  if (static_cast<size_t>(n) != what.bytes.size()) return SysError{EAGAIN, "send"};
   return {};
 }
 
