@@ -71,11 +71,12 @@ export type { PathRule, RewriteRules, SocketEnd, SocketRule } from './images/rew
 export type { MemoryMatch, SearchOptions, SearchReport } from './images/search.js';
 export type { SquashOptions, SquashReport } from './images/squash.js';
 export type { ChainProblem, ChainReport, VerifyChainOptions } from './images/verify-chain.js';
+export type { ContainerDestination } from './migrate/destination/options.js';
 export { receive } from './migrate/lazily.js';
 export { migrate } from './migrate/migrate.js';
 export { addressSwitch, type MovedAddress } from './migrate/network/address-switch.js';
 export type { NetworkStep, NetworkSwitch } from './migrate/network/switch.js';
-export type { Arrival, ReceiveOptions, Receiver } from './migrate/receive.js';
+export type { Arrival, ArrivedContainer, ReceiveOptions, Receiver } from './migrate/receive.js';
 export type {
   DowntimeParts,
   IterationReport,
@@ -99,8 +100,11 @@ export {
   containers,
   findContainer,
   findContainers,
+  migrateContainer,
   restoreContainer,
 } from './runtime/lazily.js';
+export type { ContainerMigrateOptions, ContainerMigrateReport } from './runtime/moved/migrate.js';
+export type { Volume } from './runtime/moved/vessel.js';
 export {
   type CheckpointOperations,
   type CheckpointReport as ContainerCheckpointReport,

@@ -18,6 +18,8 @@ export interface LockedNetwork extends Pick<FilteredNetwork, 'criu' | 'method' |
   /** The root of the tree. */
   readonly pid: number;
   readonly logFile: string;
+  /** A path of the root's network namespace that is good when the tree has gone. Default: found by the root. */
+  readonly namespace?: string;
   /** Whether there is a checkpoint. The connections of a tree that was killed for it stay locked, for the restore. */
   readonly committed: boolean;
 }
@@ -39,7 +41,7 @@ export async function unlockNetwork(network: LockedNetwork): Promise<string | un
 async function unfilter({ pid, logFile, ...network }: LockedNetwork, alive: boolean): Promise<string | undefined> {
   const log = await readFile(logFile, 'utf8').catch(() => '');
   const apart = alive && !(await sharesOurNetwork(pid));
-  return removeFilter({ ...network, log, ...(apart ? { namespace: `/proc/${pid}/ns/net` } : {}) });
+  return removeFilter({ ...(apart ? { namespace: `/proc/${pid}/ns/net` } : {}), ...network, log });
 }
 
 // Missing where CRIU died before it wrote them: without SO_REUSEADDR a connection works, only its port may be taken for a while longer.

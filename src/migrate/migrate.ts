@@ -3,9 +3,9 @@
 import { assertPid, NO_FDS } from '../criu/dump.js';
 import { type Operation, operation } from '../criu/operation.js';
 import { encodeOptions } from '../options/request.js';
+import type { MigrationPlan } from './source/opened.js';
 import type { MigrateOptions, MigrateProgress, MigrateReport } from './source/options.js';
-import { parseAddress } from './wire/address.js';
-import { MAX_STREAMS } from './wire/messages.js';
+import { MAX_STREAMS, parseAddress } from './wire/address.js';
 import { sourceSecurity } from './wire/security.js';
 
 /**
@@ -20,6 +20,17 @@ import { sourceSecurity } from './wire/security.js';
  */
 export function migrate(pid: number, options: MigrateOptions): Operation<MigrateProgress, MigrateReport> {
   assertPid(pid);
+  const { to, security } = assertMigration(options);
+  encodeOptions('dump', options.dump ?? {}, NO_FDS);
+  return operation(options.signal, async (work) => {
+    // Loaded when the first migration is asked for.
+    const { runMigration } = await import('./source/migrating.js');
+    return runMigration({ pid, to, security, options }, work);
+  });
+}
+
+/** What can be wrong with a migration before anything happens. Throws TypeError or RangeError. */
+export function assertMigration(options: Omit<MigrateOptions, 'dump'>): Pick<MigrationPlan, 'to' | 'security'> {
   const to = parseAddress(options.to);
   const security = sourceSecurity(options, to);
   const { streams = 1, maxIterations = 0, maxDowntimeMs = 1 } = options;
@@ -27,12 +38,7 @@ export function migrate(pid: number, options: MigrateOptions): Operation<Migrate
   assertWhole('maxIterations', maxIterations, { from: 0, to: MAX_ITERATIONS });
   if (!(maxDowntimeMs > 0))
     throw new RangeError(`Cannot use ${maxDowntimeMs} as maxDowntimeMs: it is a number above 0`);
-  encodeOptions('dump', options.dump ?? {}, NO_FDS);
-  return operation(options.signal, async (work) => {
-    // Loaded when the first migration is asked for.
-    const { runMigration } = await import('./source/migrating.js');
-    return runMigration({ pid, to, security, options }, work);
-  });
+  return { to, security };
 }
 
 // Each is a level of the images, which a restore has to go through.

@@ -7,12 +7,15 @@ import { pageCodecs } from '../addon/page-streams.js';
 import type { Tree } from '../criu/tree.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type LockedFolder, openLockedFolder } from '../images/locked-folder.js';
+import type { Arrival as ContainerArrival } from '../runtime/moved/arrival.js';
+import { makeCopy } from './destination/copy.js';
 import { makeSample } from './destination/fill-rate.js';
 import { type Guardian, startGuardian } from './destination/guarded.js';
 import { openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
 import { preflight } from './destination/preflight.js';
 import { Reception } from './destination/reception.js';
+import { type AcceptedVessel, type ArrivedContainer, arrivedOf, openVessel } from './destination/vessel.js';
 import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
 import { PROTOCOL_VERSION, type ToDestination } from './wire/messages.js';
@@ -21,10 +24,18 @@ import { type DestinationSecurity, destinationSecurity } from './wire/security.j
 type Hello = Extract<ToDestination, { type: 'hello' }>;
 
 export type { ReceiveOptions } from './destination/options.js';
+export type { ArrivedContainer } from './destination/vessel.js';
 
 /** What became of one migration. */
 export type Arrival =
-  | { readonly kind: 'running'; readonly id: string; readonly tree: Tree; readonly wireBytes: number }
+  | {
+      readonly kind: 'running';
+      readonly id: string;
+      readonly tree: Tree;
+      readonly wireBytes: number;
+      /** When it is one: its runtime knows it. */
+      readonly container?: ArrivedContainer;
+    }
   /** No task of it is here. */
   | { readonly kind: 'gone'; readonly id: string; readonly failure: unknown };
 
@@ -150,19 +161,15 @@ class Receiving implements Receiver {
 
   async #welcome({ channel, keyOf }: DestinationLink, hello: Hello): Promise<void> {
     const listener = this.#listener as Listener;
-    const refusal = this.#refusalOf(hello);
-    const mismatch = refusal ?? (await this.#preflight(hello));
-    if (mismatch !== undefined) {
-      const code = refusal === undefined ? 'RESTORE_REFUSED' : 'PROTOCOL';
-      await channel.send({ type: 'gone', code, message: mismatch });
-      return channel.close();
-    }
+    await using vessel = await this.#accept(channel, hello);
+    if (vessel === undefined) return;
+    const { container } = vessel;
     const { id } = hello;
     const session = randomBytes(16).toString('hex');
     const joined = listener.streams(session, hello.streams, this.#ending.signal);
     // Before the source goes on: from its first answer there is somebody to clear up after us.
     const guardian = this.#guard(listener);
-    await channel.send({ type: 'welcome', session, codecs: pageCodecs() });
+    await channel.send({ type: 'welcome', session, codecs: pageCodecs(), rootThere: container?.rootThere === true });
     const streams = await joined;
     const keys = streams.map((_, i) => keyOf(i)).filter((key) => key !== undefined);
     const directory = join(this.#folder.path, id);
@@ -177,9 +184,17 @@ class Receiving implements Receiver {
     });
     const reception = new Reception(channel, {
       levels,
-      restore: this.#options.restore ?? {},
-      criu: this.#options.criu,
-      workDir,
+      makeCopy: async (folder, needs) => {
+        if (container !== undefined) return container.makeCopy({ directory: folder, workDir, needs });
+        const { restore, criu } = this.#options;
+        const { descriptors: _descriptors, ...told } = needs;
+        return makeCopy({ directory: folder, workDir, options: { ...told, ...restore }, criu });
+      },
+      writeTree: async (piece, bytes) => {
+        if (container === undefined)
+          throw new CheckpointError('PROTOCOL', 'Cannot take files: no container was announced', {});
+        return container.write(piece, bytes);
+      },
       networkSwitch: this.#options.networkSwitch,
       sample: await makeSample(directory),
       record: (held) => guardian.tell({ kind: 'charge', charge: { id, ...held, workDir, door: listener.keys } }),
@@ -189,10 +204,27 @@ class Receiving implements Receiver {
     void reception.follow(channel);
     await reception.decided;
     for (const stream of streams) stream.close();
-    this.#arrive(id, reception, levels.counters().wireBytes);
+    if (reception.tree !== undefined) container?.keep();
+    this.#arrive(id, reception, { wireBytes: levels.counters().wireBytes, container });
     await reception.ended;
     await guardian.tell({ kind: 'settled', id }).catch(() => {});
     channel.close();
+  }
+
+  // Nothing when the source has been told why not.
+  async #accept(channel: DestinationLink['channel'], hello: Hello): Promise<AcceptedVessel | undefined> {
+    const refuse = async (code: 'RESTORE_REFUSED' | 'PROTOCOL', message: string): Promise<undefined> => {
+      await channel.send({ type: 'gone', code, message: message.slice(0, MAX_MESSAGE) });
+      channel.close();
+      return undefined;
+    };
+    const refusal = this.#refusalOf(hello);
+    if (refusal !== undefined) return refuse('PROTOCOL', refusal);
+    const mismatch = await this.#preflight(hello);
+    if (mismatch !== undefined) return refuse('RESTORE_REFUSED', mismatch);
+    const { container: place, criu } = this.#options;
+    const opened = await openVessel({ moved: hello.container, place, criu });
+    return 'refusal' in opened ? refuse('RESTORE_REFUSED', opened.refusal) : opened;
   }
 
   async #preflight(hello: Hello): Promise<string | undefined> {
@@ -203,8 +235,12 @@ class Receiving implements Receiver {
     }
   }
 
-  #arrive(id: string, { tree, failure }: Reception, wireBytes: number): void {
-    this.#arrived.push(tree === undefined ? { kind: 'gone', id, failure } : { kind: 'running', id, tree, wireBytes });
+  #arrive(id: string, { tree, failure }: Reception, { wireBytes, container }: Taken): void {
+    this.#arrived.push(
+      tree === undefined
+        ? { kind: 'gone', id, failure }
+        : { kind: 'running', id, tree, wireBytes, ...arrivedOf(container) },
+    );
     this.#wake();
   }
 
@@ -217,6 +253,12 @@ class Receiving implements Receiver {
   }
 }
 
+interface Taken {
+  readonly wireBytes: number;
+  readonly container: ContainerArrival | undefined;
+}
+
+const MAX_MESSAGE = 4000;
 const PREFIX = 'frazilreceive-';
 
 async function openFolder(directory = '/dev/shm'): Promise<LockedFolder> {

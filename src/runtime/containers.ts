@@ -30,20 +30,22 @@ const KNOWN = { runc: RUNC, crun: CRUN } as const;
  * A runtime's containers. The object has `checkpoint` and `restore` only where the runtime can do it: see checkpointOperations().
  * Rejects with RUNTIME_MISSING.
  */
-export async function containers({
-  runtime: chosen = 'runc',
-  path,
-  criu,
-  ...global
-}: ContainersCall = {}): Promise<ContainerOperations | (ContainerOperations & CheckpointOperations)> {
+export async function containers(
+  call: ContainersCall = {},
+): Promise<ContainerOperations | (ContainerOperations & CheckpointOperations)> {
+  const driver = await driverOf(call);
+  const operations = containerOperations(driver);
+  if (!(await canCheckpoint(driver))) return operations;
+  return { ...operations, ...checkpoints(driver) };
+}
+
+/** The runtime's program with its global options. Rejects with RUNTIME_MISSING. */
+export async function driverOf({ runtime: chosen = 'runc', path, criu, ...global }: ContainersCall): Promise<Driver> {
   const runtime = typeof chosen === 'string' ? KNOWN[chosen] : chosen;
   const env: Env = { ...process.env, PATH: pathOf(process.env) };
   const file = await locateRuntime({ name: runtime.name, path, env });
   const words = wordsOf(global, runtime.global, { runtime: runtime.name, verb: 'work' });
-  const driver: Driver = { runtime, file, global: words, env, criu };
-  const operations = containerOperations(driver);
-  if (!(await canCheckpoint(driver))) return operations;
-  return { ...operations, ...checkpoints(driver) };
+  return { runtime, file, global: words, env, criu };
 }
 
 async function canCheckpoint(driver: Driver): Promise<boolean> {

@@ -3,10 +3,12 @@
 import type { Archive } from '../archive/archive.js';
 import type { WalkProgress } from '../archive/read/walk.js';
 import { type Operation, operation } from '../criu/operation.js';
+import type { MigrateProgress } from '../migrate/source/options.js';
 import type * as Checkpoint from './archived/checkpoint.js';
 import type * as Restore from './archived/restore.js';
 import type * as Containers from './containers.js';
 import type * as Find from './find/find.js';
+import type * as Migrate from './moved/migrate.js';
 
 export const containers: typeof Containers.containers = async (...given) =>
   (await import('./containers.js')).containers(...given);
@@ -35,6 +37,17 @@ export function restoreContainer(
 ): Operation<WalkProgress, Restore.ContainerRestoreReport> {
   return operation(call.signal, async (work) => {
     const run = (await import('./archived/restore.js')).restoreContainer(from, id, { ...call, signal: work.signal });
+    for await (const progress of run) work.emit(progress);
+    return run.done;
+  });
+}
+
+export function migrateContainer(
+  id: string,
+  options: Migrate.ContainerMigrateOptions,
+): Operation<MigrateProgress, Migrate.ContainerMigrateReport> {
+  return operation(options.signal, async (work) => {
+    const run = (await import('./moved/migrate.js')).migrateContainer(id, { ...options, signal: work.signal });
     for await (const progress of run) work.emit(progress);
     return run.done;
   });

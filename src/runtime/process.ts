@@ -9,6 +9,7 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type Env, pathOf } from './locate.js';
 import { type Attended, attend } from './seat/attend.js';
 import { openSeat } from './seat/seat.js';
+import type { Deputy } from './seat/serve.js';
 
 export interface RuntimeCall {
   /** Path of the runtime. */
@@ -47,6 +48,7 @@ export async function runRuntime({ file, args, stdio, env, cwd, started }: Runti
 export interface SeatedCall extends RuntimeCall {
   /** Path of the real CRIU. */
   readonly criu: string;
+  readonly deputy?: Deputy;
 }
 
 /**
@@ -54,10 +56,10 @@ export interface SeatedCall extends RuntimeCall {
  * that is its answer. Rejects also with ADDON_MISSING and IO, before the runtime has been started.
  */
 export async function runSeated(call: SeatedCall, work: Work<CaptureProgress>): Promise<RuntimeEnd & Attended> {
-  const { criu, env } = call;
+  const { criu, deputy, env } = call;
   await using seat = await openSeat({ criu, path: pathOf(env) });
   const over = new AbortController();
-  const attended = attend({ seat, criu, ended: over.signal }, work);
+  const attended = attend({ seat, criu, deputy, ended: over.signal }, work);
   try {
     const end = await runRuntime({ ...call, env: { ...env, ...seat.env } });
     over.abort();

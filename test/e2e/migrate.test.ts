@@ -307,6 +307,7 @@ testWith([CRIU_42.here], 'processors are compared by CRIU', async () => {
         kernel: '',
         machine: arch(),
         facts: { criu: '4.0', cpuinfo: cpuinfo.toString('base64'), namespaces: [], files: [] },
+        container: undefined,
       },
       { criu: CRIU_42.path, signal: new AbortController().signal },
     );

@@ -36,10 +36,13 @@ const OWN_TEXTS: Readonly<Record<OwnCommand, { readonly usage: string; readonly 
     text: 'Look into image files, and write them',
   },
   migrate: {
-    usage: 'frazil migrate -t PID --to HOST:PORT [OPTIONS] [OPTIONS OF DUMP]',
-    text: 'Move a running tree to another host',
+    usage: 'frazil migrate -t PID | --container ID --to HOST:PORT [OPTIONS] [OPTIONS OF DUMP]',
+    text: 'Move a running tree, or a container, to another host',
   },
-  receive: { usage: 'frazil receive --listen HOST:PORT [--once] [OPTIONS]', text: 'Take in trees that are moved here' },
+  receive: {
+    usage: 'frazil receive --listen HOST:PORT [--once] [OPTIONS]',
+    text: 'Take in trees and containers that are moved here',
+  },
   help: { usage: 'frazil help [COMMAND]', text: 'Show the options of a command' },
 };
 

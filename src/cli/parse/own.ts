@@ -289,6 +289,17 @@ export const OWN_COMMANDS = {
   images: imagesOptions(),
   migrate: [
     own('tree', { text: 'Move this tree', argument: 'required', value: 'PID', short: 't' }),
+    own('container', {
+      text: 'Not a tree but this container, whoever started it: its id, or the beginning of it',
+      argument: 'required',
+      value: 'ID',
+    }),
+    RUNTIME_ROOT,
+    own('volume', {
+      text: 'With --container: a folder that is mounted into it moves, too, into volumes/NAME; may be repeated',
+      argument: 'required',
+      value: 'NAME=DIR',
+    }),
     own('to', { text: 'Where "frazil receive" listens', argument: 'required', value: 'HOST:PORT' }),
     own('token', {
       text: 'What the receiver has printed; default: FRAZIL_TOKEN',
@@ -327,6 +338,26 @@ export const OWN_COMMANDS = {
     own('once', { text: 'End with the first tree that arrives, or does not' }),
     ...SECURITY,
     ...NETWORK,
+    own('bundle', {
+      text: 'The bundle of a container that is moved here; it may be empty. Without one containers are refused',
+      argument: 'required',
+      value: 'DIR',
+    }),
+    own('rootfs', {
+      text: 'With --bundle: the root filesystem, which comes along when it is empty; default: rootfs in the bundle',
+      argument: 'required',
+      value: 'DIR',
+    }),
+    own('container', {
+      text: 'With --bundle: the id that the container gets; default: the one that it had',
+      argument: 'required',
+      value: 'ID',
+    }),
+    own('runtime-root', {
+      text: "With --bundle: where its runtime keeps its state; default: the runtime's own",
+      argument: 'required',
+      value: 'DIR',
+    }),
     own('directory', {
       text: 'Where images lie while they are needed; default: memory',
       argument: 'required',

@@ -48,11 +48,13 @@ export function given<K extends string, V>(key: K, value: V | undefined): { read
   return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: V });
 }
 
-function valuesOf(settings: Settings, name: string): readonly string[] {
+/** All that were given. */
+export function valuesOf(settings: Settings, name: string): readonly string[] {
   return (settings.get(name)?.values ?? []).filter((value) => value !== undefined);
 }
 
-function pairOf(text: string, wrong: UsageError): { readonly name: string; readonly path: string } {
+/** NAME=PATH, or `wrong` is thrown. */
+export function pairOf(text: string, wrong: UsageError): { readonly name: string; readonly path: string } {
   const equals = text.indexOf('=');
   if (equals < 1 || equals === text.length - 1) throw wrong;
   return { name: text.slice(0, equals), path: text.slice(equals + 1) };

@@ -1,13 +1,14 @@
 // migrate: a live view on a terminal, one JSON object per line for programs, the report at the end.
 
+import type { Operation } from '../../criu/operation.js';
 import { migrate } from '../../migrate/migrate.js';
-import type { MigrateOptions, MigrateProgress } from '../../migrate/source/options.js';
+import type { MigrateOptions, MigrateProgress, MigrateReport } from '../../migrate/source/options.js';
 import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
-import { collect, ValueError } from '../parse/collect.js';
 import { lastValue, type Settings } from '../parse/settings.js';
 import { iterationLine, migratedLines, stateLine } from '../print/migration.js';
 import { UsageError } from '../usage-error.js';
+import { dumped } from './migrate-dump.js';
 import { networkOf } from './network.js';
 import { securityOf, tokenOf } from './security.js';
 import { settling } from './shared.js';
@@ -16,10 +17,13 @@ export async function runMigrate({ settings, operands }: OwnInvocation, context:
   const { terminal, preferences, interruption } = context;
   if (operands.length > 0)
     throw new UsageError(`migrate takes no operand, and was given "${operands.join(' ')}"`, 'migrate');
-  const { pid, options } = wanted(settings);
   const { criu } = preferences;
-  const call = { ...options, signal: interruption.signal, ...(criu === undefined ? {} : { criu }) };
-  const run = settling('migrate', () => migrate(pid, call));
+  const options = {
+    ...wanted(settings),
+    signal: interruption.signal,
+    ...(criu === undefined ? {} : { criu }),
+  };
+  const run = await begin(settings, options);
   const shown = viewOf(context);
   try {
     for await (const progress of run) shown(progress);
@@ -30,6 +34,19 @@ export async function runMigrate({ settings, operands }: OwnInvocation, context:
   } finally {
     terminal.clear();
   }
+}
+
+// What of a container is loaded when one is named.
+async function begin(settings: Settings, options: MigrateOptions): Promise<Operation<MigrateProgress, MigrateReport>> {
+  if (settings.has('container')) {
+    const { beginContainer } = await import('./container-migrate.js');
+    return beginContainer(settings, options);
+  }
+  const lost = ['volume', 'runtime-root'].find((name) => settings.has(name));
+  if (lost !== undefined) throw new UsageError(`--${lost}: it is for a container, which --container names`, 'migrate');
+  const { tree, dump } = dumped(settings);
+  if (tree === undefined) throw new UsageError('migrate needs -t PID, or --container ID', 'migrate');
+  return settling('migrate', () => migrate(tree, { ...options, dump }));
 }
 
 /** What is printed of the progress: each iteration once, and between them the state. */
@@ -48,45 +65,23 @@ function viewOf({ terminal, preferences }: Context): (progress: MigrateProgress)
   };
 }
 
-function wanted(settings: Settings): { readonly pid: number; readonly options: MigrateOptions } {
+function wanted(settings: Settings): MigrateOptions {
   const to = lastValue(settings, 'to');
   if (to === undefined) throw new UsageError('migrate needs --to HOST:PORT', 'migrate');
-  const { pid, dump } = dumped(settings);
   return {
-    pid,
-    options: {
-      to,
-      dump,
-      ...securityOf(settings),
-      ...tokenOf(settings),
-      ...networkOf(settings),
-      ...(settings.has('dry-run') ? { dryRun: true } : {}),
-      ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
-      ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
-      ...(settings.has('tracking') ? { tracking: tracking(lastValue(settings, 'tracking')) } : {}),
-      ...numberOf(settings, 'streams', 'streams'),
-      ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
-      ...numberOf(settings, 'max-iterations', 'maxIterations'),
-      ...numberOf(settings, 'max-total', 'maxTotalMs'),
-    },
+    to,
+    ...securityOf(settings),
+    ...tokenOf(settings),
+    ...networkOf(settings),
+    ...(settings.has('dry-run') ? { dryRun: true } : {}),
+    ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
+    ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
+    ...(settings.has('tracking') ? { tracking: tracking(lastValue(settings, 'tracking')) } : {}),
+    ...numberOf(settings, 'streams', 'streams'),
+    ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
+    ...numberOf(settings, 'max-iterations', 'maxIterations'),
+    ...numberOf(settings, 'max-total', 'maxTotalMs'),
   };
-}
-
-// The options of a dump mean here what they mean there.
-function dumped(settings: Settings): { readonly pid: number; readonly dump: NonNullable<MigrateOptions['dump']> } {
-  try {
-    const found = collect('dump', settings);
-    if (found.arguments.tree === undefined) throw new UsageError('migrate needs -t PID', 'migrate');
-    const { workDir, logFile, logLevel, leaveRunning, leaveStopped, parent, autoDedup, trackMem, ...dump } =
-      found.options;
-    const refused = { workDir, leaveRunning, leaveStopped, parent, autoDedup, trackMem };
-    const odd = Object.entries(refused).find(([, value]) => value !== undefined);
-    if (odd !== undefined)
-      throw new UsageError(`migrate does not take ${odd[0]}: it decides about that itself`, 'migrate');
-    return { pid: found.arguments.tree, dump };
-  } catch (cause) {
-    throw cause instanceof ValueError ? new UsageError(cause.message, 'migrate', { cause }) : cause;
-  }
 }
 
 function diverging(text: string | undefined): 'give-up' | 'stop' {

@@ -1,9 +1,9 @@
 // receive: listens, and prints what arrives.
 
-import { type Arrival, type Receiver, receive } from '../../migrate/receive.js';
+import { type Arrival, type ReceiveOptions, type Receiver, receive } from '../../migrate/receive.js';
 import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
-import { lastValue } from '../parse/settings.js';
+import { lastValue, type Settings } from '../parse/settings.js';
 import { UsageError } from '../usage-error.js';
 import { networkOf } from './network.js';
 import { securityOf } from './security.js';
@@ -21,6 +21,7 @@ export async function runReceive({ settings, operands }: OwnInvocation, context:
     listen: where,
     ...securityOf(settings),
     ...networkOf(settings),
+    ...placeOf(settings),
     ...(directory === undefined ? {} : { directory }),
     ...(criu === undefined ? {} : { criu }),
     signal: interruption.signal,
@@ -36,6 +37,16 @@ export async function runReceive({ settings, operands }: OwnInvocation, context:
   return interruption.signal.aborted ? EXIT.aborted : EXIT.done;
 }
 
+function placeOf(settings: Settings): Pick<ReceiveOptions, 'container'> {
+  const bundle = lastValue(settings, 'bundle');
+  const given = { rootfs: lastValue(settings, 'rootfs'), id: lastValue(settings, 'container') };
+  const place = { ...given, root: lastValue(settings, 'runtime-root') };
+  const told = Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined)) as object;
+  if (bundle !== undefined) return { container: { bundle, ...told } };
+  if (Object.keys(told).length === 0) return {};
+  throw new UsageError('--rootfs, --container and --runtime-root are for a container: --bundle is missing', 'receive');
+}
+
 /** Each token is for one migration. */
 function sayWhere({ address, token }: Receiver, { terminal, preferences }: Context): void {
   if (preferences.json) terminal.printJson({ event: 'listening', address, ...(token === undefined ? {} : { token }) });
@@ -46,9 +57,12 @@ function sayWhere({ address, token }: Receiver, { terminal, preferences }: Conte
 function tell(arrival: Arrival, { terminal, preferences }: Context): void {
   const { id, kind } = arrival;
   if (kind === 'running') {
-    const { pid } = arrival.tree;
-    if (preferences.json) terminal.printJson({ event: 'running', id, pid, wireBytes: arrival.wireBytes });
-    else terminal.say(`A tree has arrived and runs as process ${pid}`);
+    const { tree, wireBytes, container } = arrival;
+    const { pid } = tree;
+    const what = container === undefined ? 'A tree' : `Container ${container.id}`;
+    if (preferences.json)
+      terminal.printJson({ event: 'running', id, pid, wireBytes, ...(container === undefined ? {} : { container }) });
+    else terminal.say(`${what} has arrived and runs as process ${pid}`);
     return;
   }
   const message = arrival.failure instanceof Error ? arrival.failure.message : 'the source has given up';

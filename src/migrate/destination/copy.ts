@@ -102,7 +102,7 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
   };
 }
 
-interface Door {
+export interface Door {
   /** What CRIU will read. */
   fill(inventory: Uint8Array): void;
   release(): void;
@@ -110,7 +110,8 @@ interface Door {
   close(): void;
 }
 
-async function openInventory(directory: string): Promise<Door> {
+/** CRIU reads the inventory of `directory` when the door lets it. */
+export async function openInventory(directory: string): Promise<Door> {
   const { read, write } = pipe();
   await symlink(`/proc/${process.pid}/fd/${read.number}`, join(directory, INVENTORY));
   let bytes: Uint8Array = new Uint8Array();
@@ -130,13 +131,14 @@ async function openInventory(directory: string): Promise<Door> {
   };
 }
 
-interface Deferred<T> {
+export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-function deferred<T>(): Deferred<T> {
+/** A rejection that nobody waits for is none. */
+export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {};
   let reject: (reason: unknown) => void = () => {};
   const promise = new Promise<T>((settle, refuse) => {

@@ -3,7 +3,6 @@
 
 import type { Tree } from '../../criu/tree.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import type { RestoreOptions } from '../../options/types.js';
 import { type NetworkSwitch, switchNetwork } from '../network/switch.js';
 import {
   type DestinationEffect,
@@ -11,18 +10,19 @@ import {
   type DestinationState,
   stepDestination,
 } from '../protocol/destination.js';
+import type { TreePiece } from '../wire/container-messages.js';
 import type { DestinationChannel } from '../wire/listen.js';
 import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
-import { type Copy, type Held, makeCopy } from './copy.js';
+import type { Copy, Held } from './copy.js';
 import { measureFillRate } from './fill-rate.js';
 import type { Levels } from './levels.js';
 
 export interface ReceptionOptions {
   readonly levels: Levels;
-  readonly restore: Omit<RestoreOptions, 'workDir'>;
-  readonly criu: string | undefined;
-  /** Empty, and gone with the images. */
-  readonly workDir: string;
+  /** Starts to restore from the folder of the final level. */
+  readonly makeCopy: (directory: string, needs: RestoreNeeds) => Promise<Copy>;
+  /** Takes files of a container. Rejects as it likes. */
+  readonly writeTree: (piece: TreePiece, bytes: Uint8Array) => Promise<void>;
   /** See fill-rate.ts. */
   readonly sample: string;
   readonly networkSwitch: NetworkSwitch | undefined;
@@ -117,6 +117,8 @@ export class Reception {
         return this.#take(message);
       case 'file':
         return this.#orFail(this.#options.levels.write(message.name, bytes));
+      case 'tree':
+        return this.#orFail(this.#options.writeTree(message, bytes));
       case 'restore':
       case 'go':
       case 'abort':
@@ -149,10 +151,10 @@ export class Reception {
   // Its level is not waited for by the source: `prepared` says more.
   #prepare(made: Promise<string>, needs: RestoreNeeds): void {
     void this.#orFail(this.#intake);
-    const { restore, criu, workDir, networkSwitch } = this.#options;
+    const { makeCopy, networkSwitch } = this.#options;
     this.#bindable = switchNetwork(networkSwitch, 'prepare');
     this.#bindable.catch(() => {});
-    this.#copy ??= made.then((directory) => makeCopy({ directory, workDir, options: { ...needs, ...restore }, criu }));
+    this.#copy ??= made.then((directory) => makeCopy(directory, needs));
     // Whoever restores finds it out.
     this.#copy.catch(() => {});
   }

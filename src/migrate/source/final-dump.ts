@@ -16,9 +16,11 @@ import { encodeOptions } from '../../options/request.js';
 import type { DumpOptions } from '../../options/types.js';
 import { writeConfigFile } from '../../rpc/config-file.js';
 import type { Answer, Notification, Verdict } from '../../rpc/session.js';
+import type { CriuOpts } from '../../schema/rpc.js';
 import { MAX_BYTES } from '../wire/channel.js';
 import type { SourceChannel } from '../wire/connect.js';
 import { type Ground, openGround } from './ground.js';
+import type { Dumping } from './vessel.js';
 
 export interface FinalDumpPlan {
   readonly pid: number;
@@ -34,6 +36,10 @@ export interface FinalDumpPlan {
   readonly signal: AbortSignal;
   /** Whether the locks on the connections of a tree that was killed are to go, because their address has gone, too. */
   readonly unlock: boolean;
+  /** Whose CRIU does it. Default: our own. */
+  readonly by?: Dumping;
+  /** Sends what else belongs to this moment, while the tree is frozen. */
+  readonly also?: () => Promise<void>;
   /** All of the tree is sent; CRIU holds it. Says whether it is to be killed. */
   readonly decide: () => Promise<'kill' | 'resume'>;
 }
@@ -53,17 +59,15 @@ const REFUSE: Verdict = { kind: 'refuse' };
  * Rejects as dump() does when it fails before decide() was asked; then the tree runs on. An abort is heard until then.
  */
 export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
-  const { options, pid, sender, level } = plan;
-  const networkLock = await chooseNetworkLock({
-    pid,
-    networkLock: options.networkLock,
-    tcpEstablished: options.tcpEstablished,
-  });
+  const { pid, sender, level, by } = plan;
+  // What a runtime has asked for is in its request.
+  const options = by === undefined ? plan.options : {};
+  const networkLock = by === undefined ? await chooseNetworkLock({ pid, ...options }) : undefined;
   const workDir = await mkdtemp(join(tmpdir(), 'frazil-migrate-'));
   using work = await openDirectory(workDir);
   const { defaultConfig } = encodeOptions('dump', options, NO_FDS);
-  await using own =
-    plan.ground === undefined ? await openGround({ ...plan, defaultConfig, first: level, opts: {} }) : undefined;
+  const open = by?.open ?? (() => openGround({ ...plan, defaultConfig, first: level, opts: {} }));
+  await using own = plan.ground === undefined ? await open() : undefined;
   const ground = plan.ground ?? (own as Ground);
   const images = await ground.folder(level);
   using directory = await openDirectory(images, 'itself');
@@ -80,11 +84,12 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
     { kind: 'DUMP', opts: config.path === undefined ? opts : { ...opts, config_file: config.path } },
     { notify: hold.notify, signal: hold.signal },
   );
-  if (answer.kind === 'hung-up' && !hold.decided) await unlock(plan, answer, { workDir, images });
+  const locked = { plan, method: opts.network_lock, workDir, images };
+  if (answer.kind === 'hung-up' && !hold.decided) await unlock(locked);
   if (answer.kind !== 'served') pages.cancel();
   if (!hold.decided)
     throw await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
-  if (answer.kind === 'served' && plan.unlock) await unlock(plan, answer, { workDir, images });
+  if (answer.kind === 'served' && plan.unlock) await unlock(locked);
   await rm(workDir, { recursive: true, force: true }).catch(() => {});
   return { at: hold.at, killed: answer.kind === 'served' };
 }
@@ -120,6 +125,7 @@ function holding(held: Holding): Hold {
     if ('error' in reception || reception.failure !== undefined) return REFUSE;
     await held.sender.finish({ signal: gate.signal }).done;
     await sendFiles(held);
+    await held.also?.();
     at.sent = performance.now();
     if (gate.signal.aborted) return REFUSE;
     held.signal.removeEventListener('abort', pass);
@@ -195,18 +201,21 @@ async function failed(
 }
 
 // A CRIU that died lets go of the tasks, but not of their connections.
-async function unlock(
-  { pid, criu, options }: FinalDumpPlan,
-  _answer: Answer<'DUMP'>,
-  where: { readonly workDir: string; readonly images: string },
-): Promise<void> {
-  const method = encodeOptions('dump', options, NO_FDS).opts.network_lock;
+async function unlock({ plan: { pid, criu, by }, method, workDir, images }: Locked): Promise<void> {
   await unlockNetwork({
     pid,
     criu,
     method,
-    logFile: join(where.workDir, LOG_FILE),
-    images: where.images,
+    logFile: join(workDir, LOG_FILE),
+    images,
     committed: false,
+    ...(by === undefined ? {} : { namespace: by.network }),
   });
+}
+
+interface Locked {
+  readonly plan: FinalDumpPlan;
+  readonly method: CriuOpts['network_lock'];
+  readonly workDir: string;
+  readonly images: string;
 }

@@ -11,6 +11,7 @@ import { startGuardian } from './guarded.js';
 import { count } from './measure.js';
 import { DEFAULTS, type Opened } from './opened.js';
 import type { IterationReport, MigrateOptions } from './options.js';
+import type { Dumping, Vessel } from './vessel.js';
 
 export interface Final {
   readonly dump: FinalDump;
@@ -29,48 +30,55 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   let left = false;
   let outcome: Outcome | undefined;
   const guardian = startGuardian();
-  await link.channel.send({ type: 'level', number, final: needsOf(options) });
-  const dump = await finalDump({
-    pid,
-    criu: criu.path,
-    options: options.dump ?? {},
-    unlock: networkSwitch !== undefined,
-    sender,
-    level: number,
-    ground: preDumps?.ground,
-    channel: link.channel,
-    signal: work.signal,
-    decide: async () => {
-      await link.channel.send({ type: 'restore' });
-      outcome = await commit({
-        id,
-        channel: link.channel,
-        fence,
-        beforeFence: async () => {
-          await guardian.charge({
-            id,
-            to,
-            security: plan.security,
-            pids: fence.pids,
-            patienceMs: options.guardianPatienceMs ?? DEFAULTS.guardianPatienceMs,
-            ...(typeof networkSwitch === 'string' ? { networkSwitch } : {}),
-          });
-          left = true;
-          await switchNetwork(networkSwitch, 'leave');
-        },
-        reconnect: async () => (await connectControl({ to, security: plan.security, signal: NEVER })).channel,
-        signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
-        onState: (state, waiting) => {
-          const phase = waiting ? 'undecided' : state === 'committing' ? 'committing' : 'restoring';
-          work.emit({ phase, elapsedMs: performance.now() - begun });
-        },
-      });
-      if (outcome.kind === 'moved') return 'kill';
-      // A tree without its address is better than none: what failed is told instead of a failure to come back.
-      if (left) await switchNetwork(networkSwitch, 'return').catch(() => {});
-      return 'resume';
-    },
-  }).catch(async (error: unknown) => {
+  const decide = async (): Promise<'kill' | 'resume'> => {
+    await link.channel.send({ type: 'restore' });
+    outcome = await commit({
+      id,
+      channel: link.channel,
+      fence,
+      beforeFence: async () => {
+        await guardian.charge({
+          id,
+          to,
+          security: plan.security,
+          pids: fence.pids,
+          patienceMs: options.guardianPatienceMs ?? DEFAULTS.guardianPatienceMs,
+          ...(typeof networkSwitch === 'string' ? { networkSwitch } : {}),
+        });
+        left = true;
+        await switchNetwork(networkSwitch, 'leave');
+      },
+      reconnect: async () => (await connectControl({ to, security: plan.security, signal: NEVER })).channel,
+      signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
+      onState: (state, waiting) => {
+        const phase = waiting ? 'undecided' : state === 'committing' ? 'committing' : 'restoring';
+        work.emit({ phase, elapsedMs: performance.now() - begun });
+      },
+    });
+    if (outcome.kind === 'moved') return 'kill';
+    // A tree without its address is better than none: what failed is told instead of a failure to come back.
+    if (left) await switchNetwork(networkSwitch, 'return').catch(() => {});
+    return 'resume';
+  };
+  const dumpedBy = async (by: Dumping | undefined): Promise<FinalDump> => {
+    await link.channel.send({ type: 'level', number, final: needsOf(options, by) });
+    return finalDump({
+      pid,
+      criu: criu.path,
+      options: options.dump ?? {},
+      unlock: networkSwitch !== undefined,
+      sender,
+      level: number,
+      ground: preDumps?.ground,
+      channel: link.channel,
+      signal: work.signal,
+      ...(by === undefined ? {} : { by }),
+      ...(plan.vessel === undefined ? {} : { also: () => (plan.vessel as Vessel).catchUp(link.channel) }),
+      decide,
+    });
+  };
+  const dumping = plan.vessel === undefined ? dumpedBy(undefined) : plan.vessel.dump(dumpedBy);
+  const dump = await dumping.catch(async (error: unknown) => {
     guardian.release();
     await link.channel.send({ type: 'abort' });
     throw error;
@@ -107,8 +115,9 @@ async function farewell(channel: SourceChannel): Promise<void> {
   channel.close();
 }
 
-function needsOf({ dump = {} }: MigrateOptions): RestoreNeeds {
+function needsOf({ dump = {} }: MigrateOptions, by: Dumping | undefined): RestoreNeeds {
   return {
+    descriptors: by?.descriptors,
     tcpEstablished: dump.tcpEstablished === true,
     fileLocks: dump.fileLocks === true,
     extUnixSk: dump.extUnixSk === true,

@@ -37,6 +37,7 @@ export async function introduce({ plan, id, criu, link, bytes, pids, signal }: I
     kernel: release(),
     machine: arch(),
     facts: await hostFacts({ criu: criu.path, pids, signal }),
+    container: plan.vessel?.hello,
   });
   return expectMessage(link.channel, 'welcome');
 }

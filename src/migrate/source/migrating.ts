@@ -34,7 +34,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
   const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
   try {
-    const { session, codecs } = await introduce({
+    const { session, codecs, rootThere } = await introduce({
       plan,
       id,
       criu,
@@ -60,6 +60,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
       ...packingOf(options, codecs),
       ...(keys.length === 0 ? {} : { keys }),
     });
+    if (options.dryRun !== true) await plan.vessel?.move(link.channel, rootThere);
     await using preDumps = tracked
       ? await openPreDumps({ pid, criu: criu.path, options: options.dump ?? {}, sender })
       : undefined;
@@ -78,6 +79,7 @@ async function move(run: Opened): Promise<MigrateReport> {
     return reportOf(run, iterated, undefined);
   }
   if (iterated?.verdict.kind === 'give-up') throw gaveUp(plan, iterated);
+  await plan.vessel?.catchUp(link.channel);
   work.emit({ phase: 'final', elapsedMs: performance.now() - begun });
   return reportOf(run, iterated, await runFinal(run, iterated?.iterations ?? []));
 }

@@ -9,12 +9,14 @@ import type { SourceSecurity } from '../wire/security.js';
 import type { MigrateOptions, MigrateProgress } from './options.js';
 import type { PreDumps } from './pre-dumps.js';
 import type { ChosenTracking } from './tracking.js';
+import type { Vessel } from './vessel.js';
 
 export interface MigrationPlan {
   readonly pid: number;
   readonly to: Address;
   readonly security: SourceSecurity;
   readonly options: MigrateOptions;
+  readonly vessel?: Vessel;
 }
 
 export const DEFAULTS = { streams: 2, maxDowntimeMs: 250, maxIterations: 30, guardianPatienceMs: 3_600_000 } as const;

@@ -1,10 +1,13 @@
-// Where a migration goes to: HOST:PORT, [IPV6]:PORT, or unix:PATH.
+// Where a migration goes to: HOST:PORT, [IPV6]:PORT, or unix:PATH; and by how many connections.
 
 import { isIP } from 'node:net';
 
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
+
+/** Page streams. */
+export const MAX_STREAMS = 16;
 
 const TCP = /^(?:\[(?<six>[^\]]+)\]|(?<host>[^:[\]]+)):(?<port>\d{1,5})$/;
 const MAX_PORT = 65535;

@@ -3,12 +3,13 @@
 
 import type { PageCodec } from '../../addon/page-streams.js';
 import { CheckpointError, ERROR_CODES, type ErrorCode } from '../../errors/checkpoint-error.js';
+import { MAX_STREAMS } from './address.js';
+import { type MovedContainer, parseMovedContainer, parseTreePiece, type TreePiece } from './container-messages.js';
 
 /** In the order of preference. */
 export const PAGE_CODECS: readonly PageCodec[] = ['lz4', 'zstd'];
 /** Both ends speak this version or none. */
 export const PROTOCOL_VERSION = 3;
-export const MAX_STREAMS = 16;
 
 /** What a restore needs to be told that a dump was told. */
 export interface RestoreNeeds {
@@ -16,6 +17,8 @@ export interface RestoreNeeds {
   readonly fileLocks: boolean;
   readonly extUnixSk: boolean;
   readonly shellJob: boolean;
+  /** Of a container: its descriptors.json, which a runtime reads before it starts CRIU. */
+  readonly descriptors: string | undefined;
 }
 
 /** What the tree needs by its name, so that the destination must have it, too. */
@@ -57,7 +60,10 @@ export type ToDestination =
       readonly kernel: string;
       readonly machine: string;
       readonly facts: HostFacts;
+      /** What the tree is, when its runtime is to know it there. */
+      readonly container: MovedContainer | undefined;
     }
+  | TreePiece
   /** With `final` the last one: image files follow, and then `restore`. */
   | { readonly type: 'level'; readonly number: number; readonly final: RestoreNeeds | undefined }
   /** A piece of an image file of the last level. */
@@ -69,8 +75,13 @@ export type ToDestination =
   | { readonly type: 'done' };
 
 export type ToSource =
-  /** `codecs`: what pages may be compressed with. */
-  | { readonly type: 'welcome'; readonly session: string; readonly codecs: readonly PageCodec[] }
+  /** `codecs`: what pages may be compressed with. `rootThere`: a container's root filesystem is there. */
+  | {
+      readonly type: 'welcome';
+      readonly session: string;
+      readonly codecs: readonly PageCodec[];
+      readonly rootThere: boolean;
+    }
   | { readonly type: 'streams' }
   /** With the rate at which memory is filled there. */
   | { readonly type: 'level-done'; readonly number: number; readonly fillBytesPerSecond: number }
@@ -99,6 +110,7 @@ export function parseToDestination(value: unknown): ToDestination {
         kernel: text(f, 'kernel'),
         machine: text(f, 'machine'),
         facts: factsOf(fieldsOf(f['facts'])),
+        container: parseMovedContainer(f['container']),
       };
     case 'level':
       return {
@@ -108,6 +120,8 @@ export function parseToDestination(value: unknown): ToDestination {
       };
     case 'file':
       return { type: 'file', name: text(f, 'name') };
+    case 'tree':
+      return parseTreePiece(f);
     case 'ask':
       return { type: 'ask', id: hex(f, 'id') };
     case 'restore':
@@ -125,7 +139,12 @@ export function parseToSource(value: unknown): ToSource {
   const f = fieldsOf(value);
   switch (f['type']) {
     case 'welcome':
-      return { type: 'welcome', session: hex(f, 'session'), codecs: codecsOf(f['codecs']) };
+      return {
+        type: 'welcome',
+        session: hex(f, 'session'),
+        codecs: codecsOf(f['codecs']),
+        rootThere: f['rootThere'] === true,
+      };
     case 'level-done':
       return {
         type: 'level-done',
@@ -181,6 +200,7 @@ function needsOf(f: Fields): RestoreNeeds {
     fileLocks: f['fileLocks'] === true,
     extUnixSk: f['extUnixSk'] === true,
     shellJob: f['shellJob'] === true,
+    descriptors: f['descriptors'] === undefined ? undefined : text(f, 'descriptors'),
   };
 }
 

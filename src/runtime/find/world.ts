@@ -39,6 +39,8 @@ export interface ContainerWorld {
   /** Of its first process; empty when that is gone. */
   readonly cgroups: readonly Cgroup[];
   readonly annotations: Readonly<Record<string, string>>;
+  /** Its first process has one. */
+  readonly terminal: boolean;
   /** Absent: nobody that left a mark. */
   readonly engine?: Engine;
 }
@@ -55,6 +57,7 @@ export async function worldOf({ bundle, pid }: Container, root: string): Promise
     namespaces: listOf(field(config['linux'], 'namespaces')).flatMap(namespaceOf),
     cgroups: pid > 0 ? await cgroupsOf(pid) : [],
     annotations,
+    terminal: field(config['process'], 'terminal') === true,
     ...(engine !== undefined && { engine }),
   };
 }

@@ -5,12 +5,13 @@ import type { Work } from '../../criu/operation.js';
 import type { CaptureProgress } from '../../criu/progress.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { Seat } from './seat.js';
-import { type Service, serveSeated } from './serve.js';
+import { type Deputy, type Service, serveSeated } from './serve.js';
 
 export interface Attending {
   readonly seat: Seat;
   /** Path of the real CRIU. */
   readonly criu: string;
+  readonly deputy?: Deputy | undefined;
   /** Aborted when the runtime has ended: no CRIU will come any more. */
   readonly ended: AbortSignal;
 }
@@ -22,13 +23,13 @@ export interface Attended {
 }
 
 /** Resolves when the runtime has ended and nothing of ours is under way. Never rejects. */
-export async function attend({ seat, criu, ended }: Attending, work: Work<CaptureProgress>): Promise<Attended> {
+export async function attend({ seat, criu, deputy, ended }: Attending, work: Work<CaptureProgress>): Promise<Attended> {
   const services: Service[] = [];
   let failure: Attended['failure'];
   for (;;) {
     try {
       const seated = await seat.next(ended);
-      services.push(await serveSeated({ seated, criu }, work));
+      services.push(await serveSeated({ seated, criu, deputy }, work));
     } catch (error) {
       if (ended.aborted && CheckpointError.is(error, 'ABORTED'))
         return { services, ...(failure !== undefined && { failure }) };

@@ -2,31 +2,19 @@
 // when the images are in their place.
 
 import { appendFile } from 'node:fs/promises';
-import { send, seqpacketPair, streamPair } from '../../addon/sockets.js';
 import type { CapturePlan } from '../../criu/capture.js';
 import type { CaptureReport } from '../../criu/capture-report.js';
 import { openDirectoryPlace } from '../../criu/directory-place.js';
 import { report } from '../../criu/dump.js';
 import type { Work } from '../../criu/operation.js';
-import { PAGES_FD, type PageConnecting, type PageConnection, SOCKET_BYTES } from '../../criu/page-connection.js';
 import type { CaptureProgress } from '../../criu/progress.js';
 import { imagesDirectory } from '../../criu/target.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { Held } from '../../images/held.js';
-import { openDirectory } from '../../images/staging.js';
-import type { CriuOpts, CriuRequest, CriuResponse } from '../../schema/rpc.js';
-import { encodeResponse } from '../../schema/rpc-codec.js';
+import type { CriuRequest } from '../../schema/rpc.js';
 import { dumpOpts, isDump } from './dump-opts.js';
 import { type Directories, directoriesOf } from './request.js';
-import type { Seated } from './seat.js';
-import { SeatedSession } from './seated-session.js';
-
-export interface SeatedDump {
-  readonly seated: Seated;
-  readonly request: CriuRequest & { readonly opts: CriuOpts };
-  /** Path of the real CRIU. */
-  readonly criu: string;
-}
+import { answer, connectSeated, failed, type SeatedRequest } from './seated-request.js';
+import type { SeatedSession } from './seated-session.js';
 
 /** Whether the pages of this request can come to us: not those that go to a page server, or stay for a lazy one. */
 export function isOurs(request: CriuRequest): boolean {
@@ -39,14 +27,14 @@ export function isOurs(request: CriuRequest): boolean {
  * Dumps, and answers the runtime, which hears a failure of ours as one of CRIU's. Rejects as dump() does; `seated` stays the caller's
  * to dispose.
  */
-export async function seatedDump(asked: SeatedDump, work: Work<CaptureProgress>): Promise<CaptureReport> {
+export async function seatedDump(asked: SeatedRequest, work: Work<CaptureProgress>): Promise<CaptureReport> {
   const { seated, request } = asked;
   let session: SeatedSession | undefined;
   try {
     const directories = await directoriesOf(seated.asker, request.opts);
     const opts = await dumpOpts(request.opts);
     const plan = planOf(asked, directories, async (connecting) => {
-      const connection = await connect(asked, opts, connecting);
+      const connection = await connectSeated(asked, opts, connecting);
       session = connection.session;
       return connection;
     });
@@ -63,7 +51,7 @@ export async function seatedDump(asked: SeatedDump, work: Work<CaptureProgress>)
 }
 
 function planOf(
-  { request: { type, opts }, criu }: SeatedDump,
+  { request: { type, opts }, criu }: SeatedRequest,
   { imagesDir, workDir }: Directories,
   connectTo: NonNullable<CapturePlan['connect']>,
 ): CapturePlan {
@@ -90,64 +78,14 @@ function verbOf(type: CriuRequest['type']): CapturePlan['verb'] {
   return type === 'DUMP' ? 'dump' : 'pre-dump';
 }
 
-// CRIU becomes what the runtime has started when everything that it is given is there.
-async function connect(
-  { seated, request, criu }: SeatedDump,
-  opts: CriuOpts,
-  { workDir, images }: PageConnecting,
-): Promise<PageConnection & { readonly session: SeatedSession }> {
-  await using opened = new Held();
-  const work = opened.use(await openDirectory(workDir));
-  const [pages, theirPages] = streamPair({ bufferBytes: SOCKET_BYTES });
-  opened.use(pages);
-  using _theirPages = theirPages;
-  const [control, theirControl] = seqpacketPair();
-  opened.use(control);
-  using _theirControl = theirControl;
-  // The runtime's number, unless the pages need it: then any other will do, as CRIU is told it in its arguments.
-  const at = seated.control === PAGES_FD ? PAGES_FD + 1 : seated.control;
-  seated.become([
-    { fd: theirControl, as: at },
-    { fd: theirPages, as: PAGES_FD },
-  ]);
-  const { runtime } = seated;
-  const session = new SeatedSession({ criu, control, runtime, notified: request.opts.notify_scripts === true });
-  opened.defer(() => session[Symbol.asyncDispose]());
-  const own = { images_dir_fd: images.number, work_dir_fd: work.number };
-  const held = opened.move();
-  return {
-    session,
-    pages,
-    encoded: { opts: { ...opts, ...own }, configLines: [], defaultConfig: true },
-    config: opts.config_file,
-    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
-  };
-}
-
-// In the runtime's words: it has asked for PRE_DUMP, we for SINGLE_PRE_DUMP. One that has gone hears nothing.
-function answer({ seated, request }: SeatedDump, response: CriuResponse): void {
-  try {
-    send(seated.runtime, encodeResponse({ ...response, type: request.type }));
-  } catch (error) {
-    if (!CheckpointError.is(error, 'IO')) throw error;
-  }
-}
-
 function isRefusal(error: unknown): boolean {
   return CheckpointError.is(error, 'DUMP_REFUSED');
 }
 
 // A runtime prints the lines of CRIU's log that say "Error" and nothing else of a reason. What cannot be told there stays untold.
-async function tellInLog({ seated, request: { opts, type } }: SeatedDump, error: unknown): Promise<void> {
+async function tellInLog({ seated, request: { opts, type } }: SeatedRequest, error: unknown): Promise<void> {
   const number = opts.work_dir_fd ?? opts.images_dir_fd;
   const log = `/proc/${seated.asker}/fd/${number}/${opts.log_file ?? `${verbOf(type)}.log`}`;
   const reason = error instanceof Error ? error.message : String(error);
   await appendFile(log, `Error (frazil): ${reason}\n`, { mode: 0o600 }).catch(() => {});
-}
-
-const EIO = 5;
-
-function failed({ type }: CriuRequest, error: unknown): CriuResponse {
-  const message = error instanceof Error ? `frazil: ${error.message}` : 'frazil: CRIU has given no answer';
-  return { type, success: false, cr_errno: EIO, cr_errmsg: message };
 }

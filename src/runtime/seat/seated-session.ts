@@ -12,6 +12,8 @@ import { forward } from './relay.js';
 export interface SeatedConversation {
   /** Path of the real CRIU. */
   readonly criu: string;
+  /** Of the seat, and of CRIU after it. */
+  readonly pid: number;
   /** Our end of its control socket; closed by the session. */
   readonly control: Fd;
   /** Lent. */
@@ -23,6 +25,7 @@ export interface SeatedConversation {
 export class SeatedSession implements Session, Wire {
   readonly kind = 'swrk';
   readonly criu: { readonly path: string };
+  readonly pid: number;
   readonly #conversation: SeatedConversation;
   readonly #exchange = new Exchange(this);
   // A read under way has a duplicate of our end: CRIU sees us hang up when that is closed too.
@@ -37,6 +40,7 @@ export class SeatedSession implements Session, Wire {
   constructor(conversation: SeatedConversation) {
     this.#conversation = conversation;
     this.criu = { path: conversation.criu };
+    this.pid = conversation.pid;
     let left = (): void => {};
     this.gone = new Promise<void>((resolve) => {
       left = resolve;

@@ -13,25 +13,37 @@ import { dumpOpts, isDump } from './dump-opts.js';
 import { forward, relay } from './relay.js';
 import { reopened } from './request.js';
 import type { Seated } from './seat.js';
+import type { SeatedRequest } from './seated-request.js';
 
 export type Service =
   | { readonly kind: 'dumped'; readonly report: CaptureReport }
-  | { readonly kind: 'relayed'; readonly request: CriuRequestType | { readonly raw: number } }
+  | { readonly kind: 'relayed' | 'carried-out'; readonly request: CriuRequestType | { readonly raw: number } }
   /** The runtime left before it had asked for anything. */
   | { readonly kind: 'nothing' };
+
+/** Who carries out a request of this kind instead, and answers the runtime (seated-request.ts). */
+export interface Deputy {
+  readonly request: 'DUMP' | 'RESTORE';
+  carryOut(asked: SeatedRequest): Promise<void>;
+}
 
 export interface Serving {
   readonly seated: Seated;
   /** Path of the real CRIU. */
   readonly criu: string;
+  readonly deputy?: Deputy | undefined;
 }
 
 /** Disposes of `seated`. Rejects as dump() does, with IO and with PROTOCOL; the runtime has been told by then. */
-export async function serveSeated({ seated, criu }: Serving, work: Work<CaptureProgress>): Promise<Service> {
+export async function serveSeated({ seated, criu, deputy }: Serving, work: Work<CaptureProgress>): Promise<Service> {
   using _seated = seated;
   const first = await receive(seated.runtime, { signal: work.signal }).done;
   if (first === undefined) return { kind: 'nothing' };
   const request = decodeRequest(first.bytes);
+  if (hasOpts(request) && deputy?.request === request.type) {
+    await deputy.carryOut({ seated, request, criu });
+    return { kind: 'carried-out', request: request.type };
+  }
   if (isOurs(request) && hasOpts(request))
     return { kind: 'dumped', report: await seatedDump({ seated, request, criu }, work) };
   await pass({ seated, request, first }, work.signal);

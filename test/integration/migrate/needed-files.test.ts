@@ -14,7 +14,15 @@ async function asked(facts: Partial<HostFacts>): Promise<string | undefined> {
   const all = { criu: '4.0', cpuinfo: undefined, namespaces: [], files: [], ...facts };
   const hello = { id: '0'.repeat(32), pid: 1, tasks: [], bytes: 0, maxBytes: 0, streams: 1 };
   return preflight(
-    { type: 'hello', version: PROTOCOL_VERSION, ...hello, kernel: '9.9', machine: arch(), facts: all },
+    {
+      type: 'hello',
+      container: undefined,
+      version: PROTOCOL_VERSION,
+      ...hello,
+      kernel: '9.9',
+      machine: arch(),
+      facts: all,
+    },
     { criu: undefined, signal: new AbortController().signal },
   );
 }

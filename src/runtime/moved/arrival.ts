@@ -1,0 +1,172 @@
+// A container at the destination of its migration: its bundle is made when it is announced, files come while it still runs elsewhere, and its
+// runtime restores it, with Frazil in the seat of its CRIU. A receiver has been told a bundle; nothing is written outside of it but by
+// the runtime, for what config.json says.
+
+import { access, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import type { Copy } from '../../migrate/destination/copy.js';
+import type { ContainerDestination } from '../../migrate/destination/options.js';
+import type { MovedContainer, MovedTree, TreePiece } from '../../migrate/wire/container-messages.js';
+import { ID_PATTERN } from '../../migrate/wire/container-messages.js';
+import { removeFrom, unpackTree } from '../archived/tree.js';
+import { containers } from '../containers.js';
+import { type HeldRestore, restoreHeld } from './held-restore.js';
+import { rootIn, specFor } from './spec.js';
+
+export interface Arrival extends AsyncDisposable {
+  readonly id: string;
+  readonly bundle: string;
+  readonly runtime: 'runc' | 'crun';
+  /** The root filesystem was there. */
+  readonly rootThere: boolean;
+  /** The next piece of its files. Rejects with PROTOCOL, ARCHIVE_CORRUPT or IO. */
+  write(piece: TreePiece, bytes: Uint8Array): Promise<void>;
+  makeCopy(restore: HeldRestore): Promise<Copy>;
+  /** It runs: what was made for it stays. */
+  keep(): void;
+}
+
+export interface ArrivalPlan {
+  readonly moved: MovedContainer;
+  readonly place: ContainerDestination;
+  readonly criu: string | undefined;
+}
+
+/**
+ * Rejects with RUNTIME_MISSING, IO when the bundle cannot be made, and RUNTIME_REFUSED when there is a container of that name. Disposing
+ * takes away what was made, unless it is kept; changes in a root filesystem that was there stay.
+ */
+export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<Arrival> {
+  const { runtime, trees } = moved;
+  const id = place.id ?? moved.id;
+  if (!ID_PATTERN.test(id)) throw new RangeError(`Cannot use "${id}" as the id of a container`);
+  const { root, paths, systemdCgroup } = place;
+  const path = paths?.[runtime];
+  const call = { runtime, ...defined({ root, path, criu, systemdCgroup }) };
+  const operations = await containers(call);
+  if (
+    await operations.state(id).then(
+      () => true,
+      () => false,
+    )
+  )
+    throw taken(id, runtime);
+  const bundle = await makeBundle(moved, place);
+  const tars = new Map<number, { readonly removed: Buffer[]; bytes: number }>();
+  let kept = false;
+  const folderOf = ({ kind, name }: MovedTree): string =>
+    kind === 'rootfs' ? bundle.rootfs : join(bundle.path, 'volumes', name);
+  const tarball = join(bundle.path, '.frazil-arriving.tar');
+  const put = async (tree: MovedTree, { kind, end }: TreePiece, bytes: Uint8Array, state: Arriving): Promise<void> => {
+    const folder = folderOf(tree);
+    if (kind === 'removed') {
+      state.removed.push(Buffer.from(bytes));
+      if (!end) return;
+      const names = Buffer.concat(state.removed).toString('utf8').split('\0').filter(Boolean);
+      state.removed.length = 0;
+      return removeFrom(folder, names, 'what the source has removed');
+    }
+    await append(tarball, bytes);
+    if (!end) return;
+    await mkdir(folder, { recursive: true, mode: 0o755 }).catch(failAt(folder));
+    await unpackTree(tarball, folder).finally(() => rm(tarball, { force: true }));
+  };
+  return {
+    id,
+    bundle: bundle.path,
+    runtime,
+    rootThere: bundle.rootThere,
+    async write(piece, bytes) {
+      const tree = trees[piece.index];
+      if (tree === undefined) throw protocol(`tree ${piece.index}`, `one of ${trees.length}`);
+      const state = tars.get(piece.index) ?? { removed: [], bytes: 0 };
+      tars.set(piece.index, state);
+      state.bytes += bytes.length;
+      if (state.bytes > tree.maxBytes) throw protocol(`more than ${tree.maxBytes} bytes of "${tree.name}"`, 'fewer');
+      await put(tree, piece, bytes, state);
+    },
+    makeCopy: (restore) => restoreHeld({ ...restore, call, id, bundle: bundle.path }),
+    keep: () => {
+      kept = true;
+    },
+    async [Symbol.asyncDispose]() {
+      await rm(tarball, { force: true });
+      if (kept) return;
+      for (const made of bundle.made) await rm(made, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Arriving {
+  readonly removed: Buffer[];
+  bytes: number;
+}
+
+interface Bundle {
+  readonly path: string;
+  readonly rootfs: string;
+  readonly rootThere: boolean;
+  /** What is to be taken away again. */
+  readonly made: readonly string[];
+}
+
+// A config.json that is there is taken as it is: it may name another network namespace, other volumes.
+async function makeBundle(moved: MovedContainer, place: ContainerDestination): Promise<Bundle> {
+  const path = resolve(place.bundle);
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch(failAt(path));
+  const config = join(path, 'config.json');
+  const own = await rootIn(config);
+  const rootfs = resolve(path, place.rootfs ?? own ?? 'rootfs');
+  const rootThere = (await readdir(rootfs).catch(() => [])).length > 0;
+  const made = rootThere ? [] : [rootfs];
+  if (!rootThere) await mkdir(rootfs, { recursive: true, mode: 0o755 }).catch(failAt(rootfs));
+  const volumes = join(path, 'volumes');
+  if (!(await isThere(volumes))) made.push(volumes);
+  for (const { kind, name } of moved.trees) {
+    const folder = join(volumes, name);
+    if (kind === 'volume') await mkdir(folder, { recursive: true, mode: 0o755 }).catch(failAt(folder));
+  }
+  if (own !== undefined) return { path, rootfs, rootThere, made };
+  await writeFile(config, specFor(moved, { rootfs, volumes }), { mode: 0o600, flag: 'wx' }).catch(failAt(config));
+  return { path, rootfs, rootThere, made: [...made, config] };
+}
+
+async function append(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'a', 0o600).catch(failAt(path));
+  await file
+    .writeFile(bytes)
+    .catch(failAt(path))
+    .finally(() => file.close());
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function failAt(path: string): (cause: NodeJS.ErrnoException) => never {
+  return (cause) => {
+    const { code: errno = 'unknown', syscall = 'open' } = cause;
+    const message = `Cannot make the bundle: "${path}" fails with ${errno}`;
+    throw new CheckpointError('IO', message, { path, errno, syscall }, { cause });
+  };
+}
+
+function taken(id: string, runtime: string): CheckpointError<'RUNTIME_REFUSED'> {
+  const message = `Cannot receive container "${id}": ${runtime} has one of that name. Give it another, or delete that one`;
+  return new CheckpointError('RUNTIME_REFUSED', message, { runtime, command: 'restore', status: 0, errors: [] });
+}
+
+function protocol(received: string, expected: string): CheckpointError<'PROTOCOL'> {
+  const message = `Cannot receive the container: the source sent ${received}, where ${expected} was expected`;
+  return new CheckpointError('PROTOCOL', message, { received, expected });
+}
+
+function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
