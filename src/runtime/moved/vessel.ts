@@ -154,7 +154,9 @@ async function dumpFor<T>(
 ): Promise<T> {
   let session: SeatedSession | undefined;
   try {
-    const opts = await dumpOpts(asked.request.opts);
+    // By its freezer CRIU looks again after 100 ms whether all stand still, which is mostly all of the time that this takes. Without it each
+    // task is stopped by itself, as in every other migration.
+    const { freeze_cgroup: _freezer, ...opts } = await dumpOpts(asked.request.opts);
     const descriptors = await readFile(join(folder, 'descriptors.json'), 'utf8').catch(() => '[]');
     const begin = async (): Promise<OpenGround> => {
       const ground = await openSeatedGround(asked, opts);
