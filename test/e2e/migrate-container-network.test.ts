@@ -87,6 +87,8 @@ describe.each(RUNTIMES)('$name', (runtime) => {
       const id = `${container.id}-2`;
       const [root, bundle] = [dir.folder('state-there'), bundleThere(dir, container)];
       const paths = { [runtime.name]: runtime.program(dir) };
+      // When the host has gone, and the container with it.
+      await using _cgroups = { [Symbol.asyncDispose]: async () => removeCgroups(id) };
       process.env['CRIU_CONFIG_FILE'] = criuConfig(container.bundle);
       await using host = await startHost({
         at: `${dir.path}/host`,
@@ -118,7 +120,6 @@ describe.each(RUNTIMES)('$name', (runtime) => {
       const there = spawnSync('nsenter', ['-t', first, '-p', '-m', '-n', ...words], { encoding: 'utf8' });
       if (leaves) expect(JSON.parse(there.stdout)).toMatchObject({ id, status: 'running', bundle });
       else expect(there.status).not.toBe(0);
-      removeCgroups(id);
     });
   }
 });
