@@ -8,11 +8,12 @@ import { streamPair } from '../../addon/sockets.js';
 import { Held } from '../../images/held.js';
 import { openSmall } from '../../images/small-images.js';
 import { openDirectory } from '../../images/staging.js';
+import type { Session } from '../../rpc/session.js';
 import { openSwrk } from '../../rpc/swrk.js';
 import type { CriuOpts } from '../../schema/rpc.js';
 
 export interface Ground {
-  readonly session: ReturnType<typeof openSwrk>;
+  readonly session: Session;
   /** A duplicate of our end of the page socket; CRIU's end outlives each conversation. */
   pages(): Fd;
   /** Makes the folder of level `number`. */
