@@ -64,8 +64,8 @@ Result<void> write_sparse(int file, uint64_t offset, std::span<const std::byte> 
 namespace {
 
 void punch(int file, const ZeroStretch& run, Counters& counters) noexcept {
-  counters.add(&Counters::zero_pages, run.pages);
   if (run.pages < kMinHolePages) return;
+  counters.add(&Counters::zero_pages, run.pages);
   // A file system that has no holes keeps the zeros: larger, never wrong.
   const int punched = retry_eintr([&] {
     return ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(run.offset),
@@ -74,8 +74,8 @@ void punch(int file, const ZeroStretch& run, Counters& counters) noexcept {
   if (punched == 0) counters.add(&Counters::sparse_pages, run.pages);
 }
 
-// Most pages that are not zero show it in their first bytes. Reading those of every page costs a system call a page and is three
-// times as fast as reading the pages, whose copy out of the page cache is what takes the time.
+// Most pages that are not zero show it in their first bytes. Reading those is three times as fast as reading the page, whose copy out of
+// the page cache is what takes the time.
 constexpr size_t kProbeBytes = 64;
 
 Result<bool> is_zero_at(int file, uint64_t offset, Counters& counters) noexcept {
@@ -91,19 +91,45 @@ Result<bool> is_zero_at(int file, uint64_t offset, Counters& counters) noexcept 
   return true;
 }
 
+// The zero pages around one of them, from `begin` on and before `end`.
+Result<ZeroStretch> stretch_around(int file, uint64_t zero, uint64_t begin, uint64_t end, Counters& counters) noexcept {
+  const auto reaches = [&](uint64_t at) { return is_zero_at(file, at, counters); };
+  uint64_t first = zero;
+  while (first > begin) {
+    const auto before = reaches(first - kPageSize);
+    if (!before.ok()) return before.error();
+    if (!before.value()) break;
+    first -= kPageSize;
+  }
+  uint64_t last = zero + kPageSize;
+  while (last < end) {
+    const auto after = reaches(last);
+    if (!after.ok()) return after.error();
+    if (!after.value()) break;
+    last += kPageSize;
+  }
+  return ZeroStretch{first, (last - first) / kPageSize};
+}
+
 }  // namespace
 
 Result<void> find_zeros(int file, uint64_t from, uint64_t bytes, Counters& counters,
                         std::vector<ZeroStretch>* found) noexcept {
-  for (uint64_t at = from; at < from + bytes; at += kPageSize) {
+  constexpr uint64_t kStep = kMinHolePages * kPageSize;
+  const uint64_t end = from + bytes;
+  uint64_t seen = from;
+  for (uint64_t at = from; at < end;) {
     const auto zero = is_zero_at(file, at, counters);
     if (!zero.ok()) return zero.error();
-    if (!zero.value()) continue;
-    if (!found->empty() && found->back().end() == at) {
-      found->back().pages += 1;
-    } else {
-      found->push_back({at, 1});
+    if (zero.value()) {
+      const auto stretch = stretch_around(file, at, seen, end, counters);
+      if (!stretch.ok()) return stretch.error();
+      found->push_back(stretch.value());
+      at = seen = stretch.value().end();
     }
+    // The last page as well: what begins there may go on behind it.
+    const bool last = at + kPageSize >= end;
+    at = last ? end : std::min(at + kStep, end - kPageSize);
   }
   return {};
 }

@@ -19,7 +19,7 @@ import { Held } from '../images/held.js';
 import { openSmall, type Small } from '../images/small-images.js';
 import { openDirectory } from '../images/staging.js';
 import { chooseArchiveStore } from '../pages/store.js';
-import { COPYING_THREADS } from '../pages/threads.js';
+import { COPYING_THREADS, WRITING_THREADS } from '../pages/threads.js';
 import type { CapturePlace, SinkChoice } from './capture-place.js';
 import type { Located } from './locate.js';
 
@@ -93,10 +93,13 @@ interface Parts {
   readonly small: Small;
 }
 
-async function openSink({ store, memoryBytes }: SinkChoice, { writer, output, small }: Parts): Promise<PageSink> {
+async function openSink({ store, memoryBytes }: SinkChoice, parts: Parts): Promise<PageSink> {
+  const { choices, writer, output, small } = parts;
   using spill = await openDirectory(output.spillDir);
   const archive = { writer: writer.native, memoryBytes, spill };
-  return openPageSink({ directory: small.fd, store, archive, workers: COPYING_THREADS, firstPagesId: 1 });
+  const plain = store === 'directory' && choices.compression === undefined;
+  const workers = plain ? WRITING_THREADS : COPYING_THREADS;
+  return openPageSink({ directory: small.fd, store, archive, workers, firstPagesId: 1 });
 }
 
 async function settle(

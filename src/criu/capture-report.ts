@@ -22,6 +22,7 @@ export interface CaptureFigures {
   readonly pagesScanned: number;
   readonly pagesSkippedParent: number;
   readonly pagesWritten: number;
+  /** Pages of zeros. Of pages that go straight to a file, those that follow each other, 16 and more: they become holes. */
   readonly zeroPages: number;
   readonly wallMs: number;
   /** Of Frazil's threads that moved pages. */

@@ -7,7 +7,7 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { openParent } from '../images/parent.js';
 import { holdsCheckpoint, openStaging } from '../images/staging.js';
 import { chooseStore } from '../pages/store.js';
-import { COPYING_THREADS } from '../pages/threads.js';
+import { COPYING_THREADS, WRITING_THREADS } from '../pages/threads.js';
 import type { CapturePlace } from './capture-place.js';
 import type { ImagesDirectory } from './target.js';
 
@@ -30,7 +30,8 @@ export async function openDirectoryPlace({ to, workDir, parent, sync }: Director
     images: staging.images,
     choose: (facts) => ({ store: chooseStore(facts), otherwise: 'directory' }),
     async openSink({ store }) {
-      const options = { directory: staging.pages, store, workers: COPYING_THREADS, firstPagesId: 1 };
+      const workers = store === 'directory' ? WRITING_THREADS : COPYING_THREADS;
+      const options = { directory: staging.pages, store, workers, firstPagesId: 1 };
       if (parent === undefined) return openPageSink(options);
       using opened = await openParent(imagesDir, parent);
       return openPageSink({ ...options, parent: opened });
