@@ -53,7 +53,7 @@ describe.each(['memory', 'directory'] as const)('a page sink with store %s', (st
       await sink.dedup().done;
       expect(sink.counters()).toMatchObject({ bytesIn: 2 * PAGE, bytesOut: 2 * PAGE, images: 1, deduplicatedPages: 0 });
       expect(readdirSync(dir.path).sort()).toEqual(['pagemap-1.img', 'pages-1.img']);
-      expect(readRuns(dir.path, 1).runs).toEqual([{ address: 0x10000n, pages: 2n, kind: 'present' }]);
+      expect(readRuns(dir.path, 1).runs).toEqual([{ address: 0x10000n, pages: 2n, kind: 'present', lazy: false }]);
     });
   });
 
