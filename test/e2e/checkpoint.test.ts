@@ -89,7 +89,8 @@ describe.each(CRIUS)('with criu $name', (criu) => {
         const report = await checkpoint(scene, join(folder, `x.${suffix}`), { criu: criu.path, leaveRunning });
         await leaks.expectNothingLeft(folder);
         expect(report.store.kind).toBe(leaveRunning ? 'memory' : 'archive');
-        expect(report.zeroPages).toBeGreaterThan(0);
+        // Its zero pages stand alone. Straight into a file those count that become holes.
+        if (leaveRunning || suffix !== 'tar') expect(report.zeroPages).toBeGreaterThan(0);
         await restoreByHand(criu, scene.dir, report.archive, tarOptions);
         expect(await scene.target.ask('digest')).toEqual(scene.digest);
         expect(await scene.target.ask('threads')).toEqual({ threads: 3, alive: 3 });
