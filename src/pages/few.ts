@@ -3,13 +3,13 @@
 
 const FEW = 32;
 
-/** As `Promise.all(items.map(use))`, with 32 of them under way at most. */
-export async function mapFew<T, R>(items: readonly T[], use: (item: T) => Promise<R>): Promise<R[]> {
+/** As `Promise.all(items.map(use))`, with so many of them under way at most. */
+export async function mapFew<T, R>(items: readonly T[], use: (item: T) => Promise<R>, few = FEW): Promise<R[]> {
   const results: R[] = [];
   const entries = items.entries();
   const work = async (): Promise<void> => {
     for (const [index, item] of entries) results[index] = await use(item);
   };
-  await Promise.all(Array.from({ length: Math.min(FEW, items.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(few, items.length) }, work));
   return results;
 }

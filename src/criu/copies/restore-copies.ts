@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { FILES_LAYOUT, readWholeEntries } from '../../images/entries.js';
 import { holdsCheckpoint, openDirectory } from '../../images/staging.js';
 import { verifyImages } from '../../images/verify.js';
 import { mapFew } from '../../pages/few.js';
@@ -36,7 +37,8 @@ export async function restoreCopies(copies: number, plan: RestorePlan, work: Wor
   await verifyImages(imagesDir, images, work.signal);
   const call = { options: lazy, images, imagesDir: named, pages, workDir, trees: copies, asked };
   await using begun = await beginLazily(call);
-  const all: All = { plan, criu, images, begun, workDir, named };
+  const together = (await bindsPath(imagesDir)) ? 1 : copies;
+  const all: All = { plan, criu, images, begun, workDir, named, together };
   const trees = await startAll(copies, all, work);
   return { trees, filling: begun.handOver() };
 }
@@ -48,6 +50,16 @@ interface All {
   readonly begun: BegunLazily;
   readonly workDir: string;
   readonly named: string;
+  /** How many may be under way at once. */
+  readonly together: number;
+}
+
+// CRIU removes what has the path of a unix socket, and binds: of two that do so at once, one fails. One after the other they all come
+// up, and the last has the path.
+async function bindsPath(imagesDir: string): Promise<boolean> {
+  const files = await readWholeEntries(join(imagesDir, 'files.img'), FILES_LAYOUT);
+  // The name of an abstract socket begins with a zero.
+  return files.some(({ usk }) => usk !== undefined && usk.name.length > 0 && usk.name[0] !== 0);
 }
 
 async function startAll(copies: number, all: All, work: Work<RestoreProgress>): Promise<readonly Tree[]> {
@@ -62,13 +74,14 @@ async function startAll(copies: number, all: All, work: Work<RestoreProgress>): 
     first ??= failed;
     given.abort(new Error('another copy has failed'));
   };
-  await mapFew(logs, async (logFile) => {
+  const one = async (logFile: string): Promise<void> => {
     if (signal.aborted) return;
     const started = await start(all, logFile, signal);
     if (started.kind === 'runs') trees.push(started.tree);
     else fail({ logFile, started });
     work.emit({ phase: 'restoring', elapsedMs: 0 });
-  });
+  };
+  await mapFew(logs, one, all.together);
   if (first === undefined && !signal.aborted) return trees;
   await Promise.all(trees.map(async (tree) => tree.kill().then(() => tree.exited)));
   throw await failure(all, first, work.signal);
