@@ -89,6 +89,7 @@ async function collect(
     frozen: times.frozen_time,
     freezing: times.freezing_time,
     ...figuresOf(cost, target.pages * PAGE_BYTES),
+    ...(cost.descendantBytes === undefined ? {} : { criuMemory: cost.descendantBytes }),
     call: cost.wallUs,
     hostMemory: cost.hostBytes,
     ...written,

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeHaystack, makePagemap } from './host/made-pages.js';
-import { type Cost, meter } from './host/meter.js';
+import { type Cost, figuresOf, meter } from './host/meter.js';
 import { PAGE_BYTES, Target } from './host/target.js';
 import { unpackTar } from './host/unpack.js';
 import { verifyImages, WrongBytes } from './host/verify.js';
@@ -40,14 +40,7 @@ export async function runFiles(peer: FilesPeer, job: RunJob): Promise<RunOutcome
 }
 
 function collect(peer: FilesPeer, cost: Cost, bytes: number): Figures {
-  return {
-    wall: cost.wallUs,
-    throughput: (bytes / cost.wallUs) * 1e6,
-    cpu: cost.cpuUs,
-    cpuPerGib: (cost.cpuUs / bytes) * 2 ** 30,
-    peakMemory: cost.peakBytes,
-    ...peer.read?.(cost.stdout),
-  };
+  return { ...figuresOf(cost, bytes), ...peer.read?.(cost.stdout) };
 }
 
 type Prepare = (job: RunJob) => Promise<Prepared>;

@@ -11,6 +11,7 @@ import { type Cost, figuresOf, meter } from './host/meter.js';
 import { PAGE_BYTES, Target } from './host/target.js';
 import { verifyAnswers } from './host/verify.js';
 import type { Figures } from './model.js';
+import { CRIU } from './peers/criu.js';
 import type { DumpJob, RestorePeer } from './peers/peer.js';
 import { RunFailure, type RunJob, type RunOutcome } from './run.js';
 
@@ -39,23 +40,9 @@ export async function runRestore(peer: RestorePeer, job: RunJob): Promise<RunOut
 }
 
 /** By CRIU; the tree ends, unless the scenario leaves it running. */
-export async function dumpTree(
-  { host, pid, imagesDir, workDir, scenario }: DumpJob,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const argv = [
-    'dump',
-    '-t',
-    String(pid),
-    '-D',
-    imagesDir,
-    '-W',
-    workDir,
-    '-o',
-    'dump.log',
-    ...(scenario.leaveRunning ? ['--leave-running'] : []),
-  ];
-  await promisify(execFile)(host.criuPath, argv, signal === undefined ? {} : { signal });
+export async function dumpTree(job: DumpJob, signal: AbortSignal | undefined): Promise<void> {
+  const [file = '', ...argv] = CRIU.command(job);
+  await promisify(execFile)(file, argv, signal === undefined ? {} : { signal });
 }
 
 async function measure(peer: RestorePeer, job: DumpJob, signal: AbortSignal | undefined): Promise<Cost> {
@@ -83,6 +70,7 @@ function collect(peer: RestorePeer, cost: Cost, target: Target): Figures {
     first: resumedUs - beganUs,
     filled: cost.wallUs,
     ...figuresOf(cost, target.pages * PAGE_BYTES),
+    ...(cost.descendantBytes === undefined ? {} : { criuMemory: cost.descendantBytes }),
     ...(waits === undefined ? {} : { waits: waits.count }),
     // Of no wait at all there is no length.
     ...(waits === undefined || waits.count === 0

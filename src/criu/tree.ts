@@ -58,7 +58,7 @@ export function adoptTree({ pid, child, terminal }: Adopted): Tree {
 }
 
 // A root that has ended already has told nobody how: it was not our child, or it would be a zombie.
-function openRoot(pid: number): Fd | undefined {
+export function openRoot(pid: number): Fd | undefined {
   try {
     return pidfdOpen(pid);
   } catch (error) {
@@ -75,7 +75,7 @@ function signalRoot(pidfd: Fd, signal: NodeJS.Signals): void {
   }
 }
 
-function isGone(error: unknown): boolean {
+export function isGone(error: unknown): boolean {
   return CheckpointError.is(error, 'IO') && error.detail.errno === 'ESRCH';
 }
 

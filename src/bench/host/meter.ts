@@ -27,15 +27,14 @@ export interface Cost {
   readonly stderr: string;
 }
 
-/** What every peer is measured by, whatever it did to `memoryBytes` of a tree's memory. */
-export function figuresOf(cost: Cost, memoryBytes: number): Figures {
+/** What every peer is measured by, whatever it did to so many bytes. */
+export function figuresOf(cost: Cost, bytes: number): Figures {
   return {
     wall: cost.wallUs,
-    throughput: (memoryBytes / cost.wallUs) * 1e6,
+    throughput: (bytes / cost.wallUs) * 1e6,
     cpu: cost.cpuUs,
-    cpuPerGib: (cost.cpuUs / memoryBytes) * 2 ** 30,
+    cpuPerGib: (cost.cpuUs / bytes) * 2 ** 30,
     peakMemory: cost.peakBytes,
-    ...(cost.descendantBytes === undefined ? {} : { criuMemory: cost.descendantBytes }),
   };
 }
 

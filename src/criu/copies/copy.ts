@@ -13,7 +13,7 @@ import type { Answer } from '../../rpc/session.js';
 import { openSwrk } from '../../rpc/swrk.js';
 import { keepingAlive } from '../keeping-alive.js';
 import type { RestorePlan } from '../restore-plan.js';
-import type { Tree } from '../tree.js';
+import { isGone, openRoot, type Tree } from '../tree.js';
 
 export interface CopyRequest {
   readonly plan: RestorePlan;
@@ -99,7 +99,7 @@ interface Inhabited {
 }
 
 function treeIn({ cell, pid, ended }: Inhabited): Tree {
-  const root = openTask(pid);
+  const root = openRoot(pid);
   const close = (): void => {
     cell.close();
     root?.close();
@@ -124,17 +124,4 @@ function treeIn({ cell, pid, ended }: Inhabited): Tree {
       }
     },
   };
-}
-
-function openTask(pid: number): Fd | undefined {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw error;
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return CheckpointError.is(error, 'IO') && error.detail.errno === 'ESRCH';
 }

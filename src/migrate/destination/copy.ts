@@ -76,7 +76,20 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
     },
   } as const;
   const { done } = operation(abort.signal, (work) => runRestore(plan, work).finally(door.close));
-  const failed = done.then(
+  return copyOf(done, { door, whole, reached, decision, abort });
+}
+
+interface Handles {
+  readonly door: Door;
+  readonly whole: Deferred<void>;
+  readonly reached: Deferred<Held>;
+  readonly decision: Deferred<Verdict>;
+  readonly abort: AbortController;
+}
+
+/** The copy that `restored` will be, in the hands of who decides. */
+export function copyOf(restored: Promise<Tree>, { door, whole, reached, decision, abort }: Handles): Copy {
+  const failed = restored.then(
     () => new Promise<never>(() => {}),
     (error: unknown) => Promise.reject(error),
   );
@@ -91,13 +104,13 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
     held,
     resume() {
       decision.resolve({ kind: 'proceed' });
-      return done;
+      return restored;
     },
     async remove() {
       decision.resolve({ kind: 'refuse' });
       abort.abort(new Error('the migration was given up'));
       whole.reject(abort.signal.reason);
-      await done.catch(() => {});
+      await restored.catch(() => {});
     },
   };
 }

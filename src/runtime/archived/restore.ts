@@ -10,7 +10,7 @@ import { readDeletedFiles, readSpec } from '../../archive/metadata/files.js';
 import { DELETED_FILES_FILE, ROOTFS_DIFF_TAR } from '../../archive/metadata/names.js';
 import type { WalkProgress } from '../../archive/read/walk.js';
 import { type Operation, operation, type Work } from '../../criu/operation.js';
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { failAt, isThere } from '../bundle-place.js';
 import { type ContainersCall, containers } from '../containers.js';
 import { assertId, checkpointOperations } from '../operations.js';
 import type { RestoreOptions } from '../options.js';
@@ -130,25 +130,6 @@ async function putBack(call: ContainerRestoreCall, { rootfs }: BundlePlace, cont
     await mkdir(path, { recursive: true }).catch(failAt(path));
     await unpackTree(volume, resolve(path));
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-function failAt(path: string): (cause: NodeJS.ErrnoException) => never {
-  return (cause) => {
-    const { code: errno = 'unknown', syscall = 'open' } = cause;
-    throw new CheckpointError(
-      'IO',
-      `Cannot make the bundle: "${path}" fails with ${errno}`,
-      { path, errno, syscall },
-      { cause },
-    );
-  };
 }
 
 function restoreOptions(call: ContainerRestoreCall): Omit<RestoreOptions, 'imagesDirectory' | 'bundle'> {

@@ -2,7 +2,7 @@
 // runtime restores it, with Frazil in the seat of its CRIU. A receiver has been told a bundle; nothing is written outside of it but by
 // the runtime, for what config.json says.
 
-import { access, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { Copy } from '../../migrate/destination/copy.js';
@@ -10,6 +10,7 @@ import type { ContainerDestination } from '../../migrate/destination/options.js'
 import type { MovedContainer, MovedTree, TreePiece } from '../../migrate/wire/container-messages.js';
 import { ID_PATTERN } from '../../migrate/wire/container-messages.js';
 import { removeFrom, unpackTree } from '../archived/tree.js';
+import { failAt, isThere } from '../bundle-place.js';
 import { containers } from '../containers.js';
 import { type HeldRestore, restoreHeld } from './held-restore.js';
 import { rootIn, specFor } from './spec.js';
@@ -138,21 +139,6 @@ async function append(path: string, bytes: Uint8Array): Promise<void> {
     .writeFile(bytes)
     .catch(failAt(path))
     .finally(() => file.close());
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-function failAt(path: string): (cause: NodeJS.ErrnoException) => never {
-  return (cause) => {
-    const { code: errno = 'unknown', syscall = 'open' } = cause;
-    const message = `Cannot make the bundle: "${path}" fails with ${errno}`;
-    throw new CheckpointError('IO', message, { path, errno, syscall }, { cause });
-  };
 }
 
 function taken(id: string, runtime: string): CheckpointError<'RUNTIME_REFUSED'> {

@@ -14,6 +14,7 @@ import { openDirectory } from '../../images/staging.js';
 import { verifyImages } from '../../images/verify.js';
 import {
   type Copy,
+  copyOf,
   type Door,
   deferred,
   type Held as HeldCopy,
@@ -62,31 +63,7 @@ export async function restoreHeld(plan: RestorePlan): Promise<Copy> {
     decision: decision.promise,
     signal: abort.signal,
   });
-  const settled = done.finally(door.close);
-  const ended = settled.then(
-    () => new Promise<never>(() => {}),
-    (error: unknown) => Promise.reject(error),
-  );
-  const held = Promise.race([reached.promise, ended]);
-  // A copy that is given up before all images have come is waited for by nobody.
-  held.catch(() => {});
-  return {
-    begin(inventory) {
-      door.fill(inventory);
-      whole.resolve();
-    },
-    held,
-    resume() {
-      decision.resolve({ kind: 'proceed' });
-      return settled;
-    },
-    async remove() {
-      decision.resolve({ kind: 'refuse' });
-      abort.abort(new Error('the migration was given up'));
-      whole.reject(abort.signal.reason);
-      await settled.catch(() => {});
-    },
-  };
+  return copyOf(done.finally(door.close), { door, whole, reached, decision, abort });
 }
 
 interface Holding {
