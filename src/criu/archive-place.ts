@@ -1,9 +1,7 @@
 // An archive as the place of a capture: docs/design/archive.md, sections 4 and 5. Small images are staged in memory as for a directory;
 // there is no images directory on a disk at any time.
 
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type ArchiveWriter, openArchiveWriter } from '../addon/archive-writer.js';
 import { openPageSink, type PageSink } from '../addon/page-sink.js';
 import type { Archive } from '../archive/archive.js';
@@ -160,10 +158,4 @@ function notWritten({ path }: ArchiveOutput, cause: unknown): unknown {
   const remedy = REMEDIES[errno];
   const message = `Cannot write the archive "${path}": ${syscall} failed with ${errno}${remedy === undefined ? '' : `. ${remedy}`}`;
   return new CheckpointError('IO', message, { path, syscall, errno }, { cause });
-}
-
-/** A work directory for a verb that was given none. */
-export async function makeWorkDir(): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'frazil-work-'));
-  return { path, remove: () => rm(path, { recursive: true, force: true }).catch(() => {}) };
 }

@@ -3,8 +3,9 @@
 import { resolve } from 'node:path';
 import type { Archive } from '../archive/archive.js';
 import { compressFor } from '../archive/write/format.js';
-import { CheckpointError } from '../errors/checkpoint-error.js';
-import { type ArchivePlace, makeWorkDir, openArchivePlace } from './archive-place.js';
+import { namesItsLog } from '../errors/checkpoint-error.js';
+import { openScratch } from '../images/scratch.js';
+import { type ArchivePlace, openArchivePlace } from './archive-place.js';
 import { type CapturePlan, capture } from './capture.js';
 import { type CaptureFigures, figuresOf } from './capture-report.js';
 import type { Work } from './operation.js';
@@ -43,7 +44,7 @@ export async function checkpointReport(
   { to, workDir, sync, planOf }: CheckpointRequest,
   work: Work<CaptureProgress>,
 ): Promise<CheckpointReport> {
-  const own = workDir === undefined ? await makeWorkDir() : undefined;
+  await using own = workDir === undefined ? await openScratch('work') : undefined;
   const path = own?.path ?? resolve(workDir ?? '.');
   let place: ArchivePlace | undefined;
   const plan = planOf(async (criu) => {
@@ -60,14 +61,9 @@ export async function checkpointReport(
       ...(place?.seal() ?? { encrypted: false }),
       bytesSpilled: captured.sink.counters().bytesSpilled,
     }));
-    await own?.remove();
     return report;
   } catch (error) {
-    if (!namesItsLog(error)) await own?.remove();
+    if (namesItsLog(error)) await own?.keep();
     throw error;
   }
-}
-
-function namesItsLog(error: unknown): boolean {
-  return CheckpointError.is(error, 'DUMP_REFUSED') || CheckpointError.is(error, 'CRIU_DIED');
 }

@@ -176,3 +176,8 @@ export function failIo(what: string, path: string): (cause: NodeJS.ErrnoExceptio
     throw new CheckpointError('IO', `${what}: ${detail.errno}`, detail, { cause });
   };
 }
+
+/** Of a failed capture: whether it names CRIU's log, which is then to stay. */
+export function namesItsLog(error: unknown): boolean {
+  return CheckpointError.is(error, 'DUMP_REFUSED') || CheckpointError.is(error, 'CRIU_DIED');
+}

@@ -6,7 +6,7 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type LockedFolder, openLockedFolder } from './locked-folder.js';
 
 /** What remove() removes is there only if it has a name. */
-export type Small = LockedFolder;
+export type Small = Omit<LockedFolder, 'keep'>;
 
 const PREFIX = 'frazil-';
 

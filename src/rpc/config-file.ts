@@ -1,7 +1,6 @@
 // The private config file by which a request reaches options that only CRIU's command line has. CRIU applies it after the request.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 
@@ -23,17 +22,13 @@ export interface ConfigSource {
 export async function writeConfigFile({ config, configLines }: ConfigSource): Promise<ConfigFile> {
   if (config === undefined && configLines.length === 0) return { async [Symbol.asyncDispose]() {} };
   const given = config === undefined ? '' : await readGiven(config);
-  const directory = await mkdtemp(join(tmpdir(), 'frazil-config-'));
-  const path = join(directory, 'criu.conf');
+  const { openScratch } = await import('../images/scratch.js');
+  const scratch = await openScratch('config');
+  const path = join(scratch.path, 'criu.conf');
   await writeFile(path, `${[given.trimEnd(), ...configLines].filter((line) => line !== '').join('\n')}\n`, {
     mode: 0o600,
   });
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+  return { path, [Symbol.asyncDispose]: () => scratch[Symbol.asyncDispose]() };
 }
 
 async function readGiven(path: string): Promise<string> {

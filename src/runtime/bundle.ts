@@ -1,10 +1,10 @@
 // What a runtime is given as files: the bundle, and the process of an exec.
 
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { openScratch } from '../images/scratch.js';
 import type { CreateOptions, OciDocument } from './options.js';
 
 /**
@@ -29,12 +29,8 @@ export async function prepareBundle({ bundle, spec }: Pick<CreateOptions, 'bundl
 
 /** Gives `use` the path of a file with the document, 0600, which is gone afterwards. */
 export async function withDocument<T>(document: OciDocument, use: (path: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'frazil-process-'));
-  try {
-    const path = join(folder, 'process.json');
-    await writeFile(path, JSON.stringify(document), { mode: 0o600 });
-    return await use(path);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using scratch = await openScratch('process');
+  const path = join(scratch.path, 'process.json');
+  await writeFile(path, JSON.stringify(document), { mode: 0o600 });
+  return await use(path);
 }

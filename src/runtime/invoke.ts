@@ -2,13 +2,13 @@
 // container for years, so a runtime's own words are taken from its log.
 
 import type { ChildProcess, StdioOptions } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Fd } from '../addon/fd.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { openScratch } from '../images/scratch.js';
 import type { Env } from './locate.js';
 import type { Streams } from './options.js';
 import type { RuntimeCall, RuntimeEnd } from './process.js';
@@ -40,8 +40,8 @@ export async function invoke<E extends RuntimeEnd>(
 ): Promise<E & Said> {
   const { file, global, words, env, signal } = invocation;
   if (isAborted(signal)) throw aborted(words, signal);
-  const folder = await mkdtemp(join(tmpdir(), 'frazil-runtime-'));
-  const log = join(folder, 'log');
+  await using scratch = await openScratch('runtime');
+  const log = join(scratch.path, 'log');
   let child: ChildProcess | undefined;
   const abort = (): void => void child?.kill('SIGTERM');
   signal?.addEventListener('abort', abort, { once: true });
@@ -64,7 +64,6 @@ export async function invoke<E extends RuntimeEnd>(
     throw isAborted(signal) ? aborted(words, signal) : error;
   } finally {
     signal?.removeEventListener('abort', abort);
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

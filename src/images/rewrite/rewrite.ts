@@ -1,12 +1,12 @@
 // A checkpoint into one that wakes up elsewhere: other ports, addresses, names, paths. What changes is a few small images and some bytes
 // of a stack, so it becomes a level above the checkpoint (native/page/overlay.h), which is its parent and is not touched.
 
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { overlayImages } from '../../addon/images.js';
 import { copySmallImages } from '../copy-small-images.js';
 import { imageError, listPagemaps } from '../pagemaps.js';
+import { openScratch } from '../scratch.js';
 import { squash } from '../squash.js';
 import { openDirectory } from '../staging.js';
 import { type Change, Draft } from './draft.js';
@@ -77,10 +77,10 @@ function withTerminals(rules: RewriteRules): RewriteRules {
 }
 
 async function writeLevel(draft: Draft): Promise<RewrittenLevel> {
-  const root = await mkdtemp(join(tmpdir(), 'frazil-rewrite-'));
-  const remove = (): Promise<void> => rm(root, { recursive: true, force: true });
+  const scratch = await openScratch('rewrite');
+  const remove = (): Promise<void> => scratch[Symbol.asyncDispose]();
   try {
-    const path = join(root, 'images');
+    const path = join(scratch.path, 'images');
     await mkdir(path, { mode: 0o700 });
     await symlink(resolve(draft.imagesDir), join(path, 'parent'));
     await copySmallImages(draft.imagesDir, path);

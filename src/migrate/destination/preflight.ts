@@ -1,11 +1,12 @@
 // What can be known before the first page: whether this host could take the tree at all.
 
 import type { Stats } from 'node:fs';
-import { access, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { arch, release, tmpdir } from 'node:os';
+import { access, readdir, stat, writeFile } from 'node:fs/promises';
+import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { cpuinfoCheck, version } from '../../criu/ask.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { openScratch } from '../../images/scratch.js';
 import { availableMemory } from '../../pages/estimate.js';
 import { mapFew } from '../../pages/few.js';
 import { mebibytes } from '../../pages/store.js';
@@ -77,7 +78,8 @@ async function compareProcessor(
   { criu, signal }: PreflightOptions,
 ): Promise<string | undefined> {
   if (cpuinfo === undefined) return undefined;
-  const imagesDir = await mkdtemp(join(tmpdir(), 'frazil-cpuinfo-'));
+  await using scratch = await openScratch('cpuinfo');
+  const imagesDir = scratch.path;
   try {
     await writeFile(join(imagesDir, 'cpuinfo.img'), Buffer.from(cpuinfo, 'base64'), { mode: 0o600 });
     await cpuinfoCheck({ imagesDir, signal, ...(criu === undefined ? {} : { criu }) });
@@ -86,7 +88,5 @@ async function compareProcessor(
     if (!CheckpointError.is(error, 'REQUEST_REFUSED')) throw error;
     const [cause] = error.detail.causes;
     return `the processor here is not like the one of the source: ${cause?.reason ?? error.detail.criuMessage ?? 'CRIU refused it'}`;
-  } finally {
-    await rm(imagesDir, { recursive: true, force: true });
   }
 }

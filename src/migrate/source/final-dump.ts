@@ -2,8 +2,7 @@
 // and from there to the control stream, all while the tree is frozen; then CRIU is held at post-dump until it is known where the tree
 // lives. Nothing is stored here.
 
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SinkReception } from '../../addon/page-sink.js';
 import type { PageSender } from '../../addon/page-streams.js';
@@ -11,6 +10,8 @@ import { captureFailed } from '../../criu/capture-failed.js';
 import { LOG_LEVEL, NO_FDS } from '../../criu/dump.js';
 import { chooseNetworkLock } from '../../criu/network-lock.js';
 import { unlockNetwork } from '../../criu/unlock-network.js';
+import { namesItsLog } from '../../errors/checkpoint-error.js';
+import { openScratch } from '../../images/scratch.js';
 import { openDirectory } from '../../images/staging.js';
 import { encodeOptions } from '../../options/request.js';
 import type { DumpOptions } from '../../options/types.js';
@@ -63,7 +64,8 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   // What a runtime has asked for is in its request.
   const options = by === undefined ? plan.options : {};
   const networkLock = by === undefined ? await chooseNetworkLock({ pid, ...options }) : undefined;
-  const workDir = await mkdtemp(join(tmpdir(), 'frazil-migrate-'));
+  await using scratch = await openScratch('migrate');
+  const workDir = scratch.path;
   using work = await openDirectory(workDir);
   const { defaultConfig } = encodeOptions('dump', options, NO_FDS);
   const open = by?.open ?? (() => openGround({ ...plan, defaultConfig, first: level, opts: {} }));
@@ -87,10 +89,12 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   const locked = { plan, method: opts.network_lock, workDir, images };
   if (answer.kind === 'hung-up' && !hold.decided) await unlock(locked);
   if (answer.kind !== 'served') pages.cancel();
-  if (!hold.decided)
-    throw await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
+  if (!hold.decided) {
+    const failure = await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
+    if (namesItsLog(failure)) await scratch.keep();
+    throw failure;
+  }
   if (answer.kind === 'served' && plan.unlock) await unlock(locked);
-  await rm(workDir, { recursive: true, force: true }).catch(() => {});
   return { at: hold.at, killed: answer.kind === 'served' };
 }
 

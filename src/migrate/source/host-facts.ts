@@ -1,9 +1,9 @@
 // What the destination compares with itself before the first page: CRIU, the kernel, the processor, and the files that the tree needs.
 
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cpuinfoDump, version } from '../../criu/ask.js';
+import { openScratch } from '../../images/scratch.js';
 import type { HostFacts } from '../wire/messages.js';
 import { neededFiles } from './needed-files.js';
 
@@ -27,14 +27,13 @@ export async function hostFacts({ criu, pids, signal }: Compared): Promise<HostF
 }
 
 async function cpuinfoOf(criu: string, signal: AbortSignal): Promise<string | undefined> {
-  const imagesDir = await mkdtemp(join(tmpdir(), 'frazil-cpuinfo-'));
+  await using scratch = await openScratch('cpuinfo');
+  const imagesDir = scratch.path;
   try {
     await cpuinfoDump({ imagesDir, criu, signal });
     return (await readFile(join(imagesDir, 'cpuinfo.img'))).toString('base64');
   } catch {
     // Nothing to compare: the restore will tell.
     return undefined;
-  } finally {
-    await rm(imagesDir, { recursive: true, force: true });
   }
 }

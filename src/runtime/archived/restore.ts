@@ -1,8 +1,7 @@
 // A container out of an archive, into a bundle: its config.json, what it had changed in its root filesystem and volumes, and its processes by
 // the runtime's restore.
 
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Archive } from '../../archive/archive.js';
 import { extractArchive } from '../../archive/lazily.js';
@@ -10,6 +9,7 @@ import { readDeletedFiles, readSpec } from '../../archive/metadata/files.js';
 import { DELETED_FILES_FILE, ROOTFS_DIFF_TAR } from '../../archive/metadata/names.js';
 import type { WalkProgress } from '../../archive/read/walk.js';
 import { type Operation, operation, type Work } from '../../criu/operation.js';
+import { openScratch } from '../../images/scratch.js';
 import { failAt, isThere } from '../bundle-place.js';
 import { type ContainersCall, containers } from '../containers.js';
 import { assertId, checkpointOperations } from '../operations.js';
@@ -49,27 +49,23 @@ export function restoreContainer(
     const { runtime, path, root, criu, systemdCgroup } = call;
     const chosen = defined({ runtime, path, root, criu, systemdCgroup });
     const able = checkpointOperations(await containers(chosen));
-    const scratch = await mkdtemp(join(tmpdir(), 'frazil-container-'));
+    await using scratch = await openScratch('container');
+    const content = join(scratch.path, 'content');
+    await unpack(from, content, work);
+    const place = await bundleOf(call, content);
     try {
-      const content = join(scratch, 'content');
-      await unpack(from, content, work);
-      const place = await bundleOf(call, content);
-      try {
-        await putBack(call, place, content);
-        const { status } = await able.restore(id, {
-          ...restoreOptions(call),
-          bundle: place.bundle,
-          imagesDirectory: join(content, 'checkpoint'),
-          workDirectory: place.bundle,
-          signal: work.signal,
-        });
-        return { id, status, bundle: place.bundle, rootfs: place.rootfs };
-      } catch (error) {
-        if (place.made) await rm(join(place.bundle, 'config.json'), { force: true });
-        throw error;
-      }
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
+      await putBack(call, place, content);
+      const { status } = await able.restore(id, {
+        ...restoreOptions(call),
+        bundle: place.bundle,
+        imagesDirectory: join(content, 'checkpoint'),
+        workDirectory: place.bundle,
+        signal: work.signal,
+      });
+      return { id, status, bundle: place.bundle, rootfs: place.rootfs };
+    } catch (error) {
+      if (place.made) await rm(join(place.bundle, 'config.json'), { force: true });
+      throw error;
     }
   });
 }

@@ -1,12 +1,12 @@
 // A container at the source of its migration: its bundle and files, and its runtime's checkpoint as the final dump, with Frazil in the seat of
 // its CRIU. The runtime says what makes the container restorable (ADR 11); what CRIU dumps goes the way of every migration.
 
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { overlayAt } from '../../archive/tree/overlay.js';
 import { locate } from '../../criu/locate.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { openScratch } from '../../images/scratch.js';
 import type { OpenGround } from '../../migrate/source/ground.js';
 import type { Dumping, Vessel } from '../../migrate/source/vessel.js';
 import type { SourceChannel } from '../../migrate/wire/connect.js';
@@ -109,7 +109,8 @@ async function dumpByRuntime<T>(
   const { id, runtime: name, root, operations, state } = found;
   const driver = await driverOf({ runtime: name, root, ...defined({ path, criu: named }) });
   const { path: criu } = await locate({ criu: named });
-  const folder = await mkdtemp(join(tmpdir(), 'frazil-moved-'));
+  await using scratch = await openScratch('moved');
+  const folder = scratch.path;
   const network = await open(`/proc/${state.pid}/ns/net`, 'r');
   let result: { readonly value: T } | { readonly error: unknown } | undefined;
   const carryOut = async (asked: SeatedRequest): Promise<void> => {
@@ -137,7 +138,6 @@ async function dumpByRuntime<T>(
     return result.value;
   } finally {
     await network.close();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

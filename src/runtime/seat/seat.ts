@@ -4,14 +4,14 @@
 // The folder is 0700 and below the system's temporary directory: whoever could connect could make us relay to a CRIU that runs as root.
 
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
 import { accept, listenSeqpacket, type Peer } from '../../addon/listener.js';
 import { ADDON } from '../../addon/load.js';
 import { receive, send } from '../../addon/sockets.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { openScratch } from '../../images/scratch.js';
 
 /** A CRIU that the runtime has started, before it is one: it waits to be told which fds it gets. */
 export interface Seated extends Disposable {
@@ -47,7 +47,8 @@ export interface SeatOptions {
 /** ADDON_MISSING when the seat has not been built; IO when the folder cannot be made. */
 export async function openSeat({ criu, path = process.env['PATH'] ?? '' }: SeatOptions): Promise<Seat> {
   const program = await findSeat();
-  const folder = await mkdtemp(join(tmpdir(), 'frazil-seat-'));
+  const scratch = await openScratch('seat');
+  const folder = scratch.path;
   try {
     await symlink(program, join(folder, 'criu'));
     const socket = join(folder, 'socket');
@@ -57,11 +58,11 @@ export async function openSeat({ criu, path = process.env['PATH'] ?? '' }: SeatO
       next: (signal) => nextSeated(listener, signal),
       [Symbol.asyncDispose]: async () => {
         listener.close();
-        await rm(folder, { recursive: true, force: true });
+        await scratch[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await scratch[Symbol.asyncDispose]();
     throw error;
   }
 }
