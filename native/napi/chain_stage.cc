@@ -1,4 +1,5 @@
-// stageChain: a chain as the one level that CRIU restores from while the rest comes lazily.
+// stageChain: a chain as the one level that CRIU restores from while the rest comes lazily. unmarkedPagemaps, markPagemaps: where CRIU's dump
+// has not said what may.
 
 #include <cstring>
 #include <memory>
@@ -39,6 +40,49 @@ class StageChainJob final : public Job {
   std::optional<page::ImageFault> fault_;
 };
 
+class UnmarkedJob final : public Job {
+ public:
+  UnmarkedJob(UniqueFd directory, std::vector<std::string> names) noexcept
+      : directory_(std::move(directory)), names_(std::move(names)) {}
+
+ private:
+  void run(const Cancel& cancel) noexcept override {
+    const UniqueFd directory = std::move(directory_);
+    found_ = page::unmarked(directory.get(), names_, cancel);
+  }
+  Result<Napi::Value> settle(Napi::Env env) override {
+    Napi::Array list = Napi::Array::New(env, found_.size());
+    for (uint32_t i = 0; i < found_.size(); ++i) list.Set(i, found_[i]);
+    return Napi::Value(list);
+  }
+
+  UniqueFd directory_;
+  std::vector<std::string> names_;
+  std::vector<std::string> found_;
+};
+
+class MarkJob final : public Job {
+ public:
+  MarkJob(UniqueFd directory, std::vector<page::StagedImage> images) noexcept
+      : directory_(std::move(directory)), images_(std::move(images)) {}
+
+ private:
+  // Not cancelled: it is done in milliseconds.
+  void run(const Cancel&) noexcept override {
+    const UniqueFd directory = std::move(directory_);
+    fault_ = page::mark_pagemaps(directory.get(), images_);
+  }
+  Result<Napi::Value> settle(Napi::Env env) override {
+    Napi::Object view = Napi::Object::New(env);
+    if (fault_) view.Set("fault", to_view(env, *fault_));
+    return Napi::Value(view);
+  }
+
+  UniqueFd directory_;
+  std::vector<page::StagedImage> images_;
+  std::optional<page::ImageFault> fault_;
+};
+
 // Pairs of addresses as u64.
 std::optional<std::vector<page::AddressRange>> to_ranges(const Napi::Value& value) {
   const auto bytes = to_bytes(value, "lazy: a Uint8Array");
@@ -57,14 +101,13 @@ std::optional<std::vector<page::AddressRange>> to_ranges(const Napi::Value& valu
   return {};
 }
 
-// stageChain({ directory, images: { name, lazy: Uint8Array }[], to }) -> Job<{ fault? }>
-Napi::Value stage_chain(const Napi::CallbackInfo& info) {
-  auto directory = Fd::duplicate(property(info[0], "directory"));
-  if (!directory) return {};
-  const Napi::Value given = property(info[0], "images");
-  if (!given.IsArray()) return throw_misuse(info.Env(), "images: an array");
+std::optional<std::vector<page::StagedImage>> to_images(const Napi::Value& value) {
+  if (!value.IsArray()) {
+    throw_misuse(value.Env(), "images: an array");
+    return {};
+  }
   std::vector<page::StagedImage> images;
-  const auto list = given.As<Napi::Array>();
+  const auto list = value.As<Napi::Array>();
   for (uint32_t i = 0; i < list.Length(); ++i) {
     auto name = to_string(property(list.Get(i), "name"), "name: a string");
     if (!name) return {};
@@ -72,10 +115,39 @@ Napi::Value stage_chain(const Napi::CallbackInfo& info) {
     if (!lazy) return {};
     images.push_back({std::move(*name), std::move(*lazy)});
   }
+  return images;
+}
+
+// stageChain({ directory, images: { name, lazy: Uint8Array }[], to }) -> Job<{ fault? }>
+Napi::Value stage_chain(const Napi::CallbackInfo& info) {
+  auto directory = Fd::duplicate(property(info[0], "directory"));
+  if (!directory) return {};
+  auto images = to_images(property(info[0], "images"));
+  if (!images) return {};
   auto to = Fd::duplicate(property(info[0], "to"));
   if (!to) return {};
   return Job::start(info.Env(), "frazil-stage",
-                    std::make_unique<StageChainJob>(std::move(*directory), std::move(images), std::move(*to)),
+                    std::make_unique<StageChainJob>(std::move(*directory), std::move(*images), std::move(*to)),
+                    info.Env().Undefined());
+}
+
+// unmarkedPagemaps(directory: Fd, names: string[]) -> Job<string[]>
+Napi::Value unmarked_pagemaps(const Napi::CallbackInfo& info) {
+  auto directory = Fd::duplicate(info[0]);
+  if (!directory) return {};
+  auto names = to_strings(info[1], "names: an array of strings");
+  if (!names) return {};
+  return Job::start(info.Env(), "frazil-look", std::make_unique<UnmarkedJob>(std::move(*directory), std::move(*names)),
+                    info.Env().Undefined());
+}
+
+// markPagemaps(directory: Fd, images: { name, lazy: Uint8Array }[]) -> Job<{ fault? }>
+Napi::Value mark_pagemaps(const Napi::CallbackInfo& info) {
+  auto directory = Fd::duplicate(info[0]);
+  if (!directory) return {};
+  auto images = to_images(info[1]);
+  if (!images) return {};
+  return Job::start(info.Env(), "frazil-mark", std::make_unique<MarkJob>(std::move(*directory), std::move(*images)),
                     info.Env().Undefined());
 }
 
@@ -83,6 +155,8 @@ Napi::Value stage_chain(const Napi::CallbackInfo& info) {
 
 void define_chain_stage(Napi::Env env, Napi::Object exports) {
   exports.Set("stageChain", Napi::Function::New<stage_chain>(env, "stageChain"));
+  exports.Set("unmarkedPagemaps", Napi::Function::New<unmarked_pagemaps>(env, "unmarkedPagemaps"));
+  exports.Set("markPagemaps", Napi::Function::New<mark_pagemaps>(env, "markPagemaps"));
 }
 
 }  // namespace frazil

@@ -91,4 +91,30 @@ std::optional<ImageFault> stage_chain(const std::vector<UniqueFd>& levels, const
   return {};
 }
 
+std::vector<std::string> unmarked(int directory, const std::vector<std::string>& names, const Cancel& cancel) noexcept {
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    if (cancel.cancelled()) break;
+    const auto map = read_pagemap(directory, name);
+    if (!map.ok() || map.value().entries.empty()) continue;
+    const auto& entries = map.value().entries;
+    if (std::none_of(entries.begin(), entries.end(), [](const auto& one) { return (one.flags & kLazy) != 0; }))
+      found.push_back(name);
+  }
+  return found;
+}
+
+std::optional<ImageFault> mark_pagemaps(int directory, const std::vector<StagedImage>& images) noexcept {
+  for (const auto& [name, lazy] : images) {
+    ImageFault fault{};
+    const auto map = read_pagemap(directory, name, &fault);
+    if (!map) return fault;
+    std::vector<StoredRun> runs;
+    runs.reserve(map->entries.size());
+    for (const PagemapEntry& entry : map->entries) runs.push_back({entry.vaddr, entry.pages, entry.flags, 0, 0});
+    if (auto failure = write_map(mark_lazy(runs, lazy), map->pages_id, directory, name)) return failure;
+  }
+  return {};
+}
+
 }  // namespace frazil::page

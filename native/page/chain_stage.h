@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cancel.h"
 #include "page/image_fault.h"
 #include "page/stored_image.h"
 
@@ -29,5 +30,11 @@ struct StagedImage {
 // Writes them into `directory`. Faults name the level that is wrong.
 std::optional<ImageFault> stage_chain(const std::vector<UniqueFd>& levels, const std::vector<StagedImage>& images,
                                       int directory) noexcept;
+
+// Of `names`, the pagemaps in `directory` that have pages and mark none of them as lazy. Those that cannot be read are not among them.
+std::vector<std::string> unmarked(int directory, const std::vector<std::string>& names, const Cancel& cancel) noexcept;
+
+// Marks it in the pagemaps of `directory` themselves; its pages files stay as they are.
+std::optional<ImageFault> mark_pagemaps(int directory, const std::vector<StagedImage>& images) noexcept;
 
 }  // namespace frazil::page

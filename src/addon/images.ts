@@ -73,8 +73,29 @@ export function stageChain(
   images: readonly LazyRanges[],
   { to, ...options }: JobOptions & { readonly to: Fd },
 ): Job<{ readonly fault?: ImageFault }> {
-  const given = images.map(({ name, ranges }) => ({ name, lazy: pairsOf(ranges) }));
-  return runJob('stage the chain', options, () => native().stageChain({ directory, images: given, to }));
+  return runJob('stage the chain', options, () => native().stageChain({ directory, images: given(images), to }));
+}
+
+/** The pagemaps among `names` that have pages and mark none as lazy. Those that cannot be read are not among them. */
+export function unmarkedPagemaps(
+  directory: Fd,
+  names: readonly string[],
+  options: JobOptions = {},
+): Job<readonly string[]> {
+  return runJob('look at the pagemaps', options, () => native().unmarkedPagemaps(directory, names));
+}
+
+/** Marks in the pagemaps of `directory` themselves what may come lazily. */
+export function markPagemaps(
+  directory: Fd,
+  images: readonly LazyRanges[],
+  options: JobOptions = {},
+): Job<{ readonly fault?: ImageFault }> {
+  return runJob('mark the pagemaps', options, () => native().markPagemaps(directory, given(images)));
+}
+
+function given(images: readonly LazyRanges[]): readonly { readonly name: string; readonly lazy: Uint8Array }[] {
+  return images.map(({ name, ranges }) => ({ name, lazy: pairsOf(ranges) }));
 }
 
 function pairsOf(ranges: LazyRanges['ranges']): Uint8Array {

@@ -102,6 +102,13 @@ export interface Native {
     readonly images: readonly { readonly name: string; readonly lazy: Uint8Array }[];
     readonly to: Fd;
   }): NativeJob<{ readonly fault?: ImageFault }>;
+  /** Those of `names` that have pages and mark none as lazy. */
+  unmarkedPagemaps(directory: Fd, names: readonly string[]): NativeJob<readonly string[]>;
+  /** In place; `lazy` as above. */
+  markPagemaps(
+    directory: Fd,
+    images: readonly { readonly name: string; readonly lazy: Uint8Array }[],
+  ): NativeJob<{ readonly fault?: ImageFault }>;
   /** `images`: for each name its runs, three little-endian u64 each: address, pages, change. `side`: whose the fault is. */
   diffImages(
     first: Fd,

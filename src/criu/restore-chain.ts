@@ -1,8 +1,10 @@
-// A lazy restore of a checkpoint with parents. CRIU reads all that lies in a parent before the tree runs; so it is given one level without
-// parents, in memory, in which what may come lazily is marked and left out, and the server of the pages is given the chain.
+// A lazy restore of a checkpoint with parents, or of one whose pages are not marked (unmarked.ts). CRIU reads all that lies in a parent, and all that
+// is not marked, before the tree runs; so it is given one level without parents, in memory, in which what may come lazily is marked and left
+// out, and the server of the pages is given the chain.
 
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { holdsCheckpoint, openDirectory } from '../images/staging.js';
 import type { Work } from './operation.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 import { runRestore } from './restoring.js';
@@ -20,7 +22,7 @@ export async function stagingChain<T>(run: Run<T>, plan: RestorePlan, work: Work
     plan.lazy === undefined ||
     plan.lazy.pageServer !== undefined ||
     plan.pages !== undefined ||
-    !(await hasParent(plan.imagesDir))
+    !((await hasParent(plan.imagesDir)) || (await lacksMarks(plan.imagesDir, work.signal)))
   )
     return run(plan, work);
   const { stageWholeChain } = await import('./stage-chain.js');
@@ -38,4 +40,12 @@ async function hasParent(imagesDir: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+// What is no checkpoint at all is said by whoever restores.
+async function lacksMarks(imagesDir: string, signal: AbortSignal): Promise<boolean> {
+  if (!(await holdsCheckpoint(imagesDir))) return false;
+  const { unmarkedRanges } = await import('../images/unmarked.js');
+  using directory = await openDirectory(imagesDir);
+  return (await unmarkedRanges(imagesDir, directory, signal)).length > 0;
 }

@@ -13,10 +13,13 @@ import { readArchive, stageEager } from '../../addon/archive-reader.js';
 import { mkdirBeneath, openBeneath } from '../../addon/beneath.js';
 import { Fd } from '../../addon/fd.js';
 import { memfd } from '../../addon/files.js';
+import { type LazyRanges, markPagemaps } from '../../addon/images.js';
 import { writeBytes } from '../../addon/streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
 import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
+import { imageError } from '../../images/pagemaps.js';
+import { unmarkedRanges } from '../../images/unmarked.js';
 import type { Archive } from '../archive.js';
 import { corrupt } from '../errors.js';
 import {
@@ -63,10 +66,13 @@ export async function stageLazily(archive: Archive, signal: AbortSignal): Promis
   using folder = images === '.' ? Fd.duplicate(place.root.number) : openBeneath(place.root, images, 'folder');
   const pagemaps = small.map(({ name }) => name).filter((name) => PAGEMAP.test(name));
   const names = pagemaps.map((name) => name.slice(name.lastIndexOf('/') + 1));
+  const imagesDir = join(place.path, images);
+  const unmarked = await unmarkedRanges(imagesDir, folder, signal);
+  if (unmarked.length > 0) await mark(folder, unmarked, archive);
   await stageEager({ archive: file, places, images: folder, pagemaps: names }, { signal }).done.catch(damaged(archive));
   const kept = held.move();
   return {
-    imagesDir: join(place.path, images),
+    imagesDir,
     pages: { archive: file, places },
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };
@@ -142,6 +148,11 @@ async function unpack({ name, at, bytes, sha256 }: IndexedMember, root: Fd, read
     throw corrupt(archive.name, 'its content is not what the index says: the digest is another', name);
   using to = openBeneath(root, name, 'create');
   await writeBytes(to, content, { signal }).done;
+}
+
+async function mark(folder: Fd, ranges: readonly LazyRanges[], { name }: Archive): Promise<void> {
+  const { fault } = await markPagemaps(folder, ranges).done;
+  if (fault !== undefined) throw imageError('restore', name, fault);
 }
 
 function placesOf(members: readonly IndexedMember[], archive: Archive): Fd {

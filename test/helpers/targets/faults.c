@@ -12,6 +12,7 @@
 //   together N     all of the above at once, for N rounds, while two threads check
 //   orphan         {"pid"}: a grandchild that nobody waits for keeps reading, in a session of its own
 //   read           {"reading"}: a thread reads all pages for ever; a wrong one ends the process with status 9
+//   align          {"aligned"}: a thread waits for ever with a stack pointer that is a multiple of the page size
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -206,6 +207,17 @@ static void *read_for_ever(void *unused) {
   return unused;
 }
 
+// Where CRIU's dump then marks nothing of the process as lazy.
+static void *wait_aligned(void *unused) {
+#if defined(__x86_64__)
+  __asm__ volatile("and $-4096, %rsp\n0: mov $34, %eax\nsyscall\njmp 0b");  // pause()
+#elif defined(__aarch64__)
+  __asm__ volatile(
+      "mov x9, sp\nand sp, x9, #-4096\n0: mov x0, #0\nmov x1, #0\nmov x2, #0\nmov x3, #0\nmov x8, #73\nsvc #0\nb 0b");  // ppoll()
+#endif
+  return unused;
+}
+
 // What it finds wrong it cannot tell anybody but by a file: its arena's first page is never zero, so a zero is a lost page.
 static pid_t orphan(const char *control) {
   int ends[2];
@@ -256,11 +268,12 @@ static void answer(const char *request, FILE *reply) {
   else if (strcmp(request, "orphan") == 0) {
     fprintf(reply, "{\"pid\":%d}", (int)orphan(control_path));
     return;
-  } else if (strcmp(request, "read") == 0) {
+  } else if (strcmp(request, "read") == 0 || strcmp(request, "align") == 0) {
+    const bool read = *request == 'r';
     pthread_t thread;
-    if (pthread_create(&thread, NULL, read_for_ever, NULL) != 0) die("pthread_create");
+    if (pthread_create(&thread, NULL, read ? read_for_ever : wait_aligned, NULL) != 0) die("pthread_create");
     pthread_detach(thread);
-    fprintf(reply, "{\"reading\":true}");
+    fprintf(reply, "{\"%s\":true}", read ? "reading" : "aligned");
     return;
   } else {
     fprintf(reply, "{\"error\":\"unknown request\"}");

@@ -67,6 +67,8 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'symlinkBeneath',
   'readArchive',
   'stageChain',
+  'unmarkedPagemaps',
+  'markPagemaps',
   'stageEager',
   'copyBytes',
   'readBytes',
