@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <shared_mutex>
+#include <utility>
 
 namespace frazil::lazy {
 namespace {
@@ -13,6 +14,12 @@ constexpr uint64_t kLong = 512;  // 2 MiB
 constexpr uint64_t kShort = 32;  // 128 KiB: what a fault may have to wait behind, 40 us
 constexpr uint64_t kQuietNs = 3'000'000;
 constexpr std::chrono::microseconds kPause{200};
+
+// A tree that has begun to run asks for a page, goes on for some microseconds, and asks for the next, until it has what it works with: then the
+// processors are better with it than with us. A Node server answers its first request after 15 ms of this, and after 50 without.
+constexpr uint64_t kHeadStartNs = 30'000'000;
+constexpr uint64_t kAskingNs = 2'000'000;  // since its last fault
+constexpr std::chrono::microseconds kGlance{500};
 
 }  // namespace
 
@@ -38,9 +45,22 @@ void Background::stop() noexcept {
 void Background::operator()() noexcept {
   // At the priority of those that answer faults: one that was put behind while it holds a space's lock would hold them up, too.
   replay();
+  uint64_t head_start = bytes_per_second_ > 0 ? 0 : kHeadStartNs;
   while (const auto claim = next()) {
+    give_way(head_start);
     fill(*claim);
     release(claim->range.pages);
+  }
+}
+
+// As long as faults follow each other, but not for longer than `left`, of which it takes what it has waited.
+void Background::give_way(uint64_t& left) noexcept {
+  std::unique_lock held(mutex_);
+  for (uint64_t now = now_ns(); left > 0 && !stopped_;) {
+    if (now - board_.last_fault_ns.load(std::memory_order_relaxed) > kAskingNs) return;
+    (void)changed_.wait_for(held, kGlance);
+    const uint64_t before = std::exchange(now, now_ns());
+    left -= std::min(left, now - before);
   }
 }
 

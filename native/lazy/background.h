@@ -41,6 +41,7 @@ class Background {
   void replay(const OrderedRun& run) noexcept;
   std::optional<Claim> next() noexcept;
   std::optional<Claim> look() noexcept;
+  void give_way(uint64_t& left) noexcept;
   void fill(const Claim& claim) noexcept;
   void release(uint64_t pages) noexcept;
   uint64_t chunk() const noexcept;

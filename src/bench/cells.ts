@@ -15,6 +15,8 @@ import { formatFigure } from './report/metrics.js';
 import type { BenchUi } from './request.js';
 import { runRestore } from './restore-run.js';
 import { RunFailure, type RunJob, type RunOutcome } from './run.js';
+import { runServer } from './server-run.js';
+import { runSlope } from './slope-run.js';
 import { runVersion } from './version-run.js';
 
 export interface Measurement {
@@ -85,8 +87,16 @@ function announce({ ui, scenario, runs, warmups }: Measurement, { planned, draft
     });
 }
 
-function summary({ figures: { first, downtime, frozen, wall, session, exchange } }: RunOutcome): string {
-  const named = { 'first instruction': first, downtime, frozen, wall, session, 'round trip': exchange };
+function summary({ figures: { first, answer, downtime, frozen, wall, session, exchange } }: RunOutcome): string {
+  const named = {
+    'first instruction': first,
+    'first answer': answer,
+    downtime,
+    frozen,
+    wall,
+    session,
+    'round trip': exchange,
+  };
   const parts = Object.entries(named).flatMap(([name, us]) =>
     us === undefined ? [] : [`${name} ${formatFigure(us, 'us')}`],
   );
@@ -117,7 +127,7 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
     case 'version':
       return runVersion(peer, job);
     case 'restore':
-      return runRestore(peer, job);
+      return restoreOf(job.scenario)(peer, job);
     case 'container':
       return runContainer(peer, job);
     case 'migrate':
@@ -129,6 +139,11 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
     default:
       return runDump(peer, job);
   }
+}
+
+function restoreOf({ program, sizeShares }: Scenario): typeof runRestore {
+  if (program !== undefined) return runServer;
+  return sizeShares === undefined ? runRestore : runSlope;
 }
 
 // Environment troubles end the benchmark; what a peer did wrong ends only its cell.

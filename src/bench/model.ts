@@ -50,6 +50,10 @@ export interface Scenario {
   readonly destination: Destination;
   /** Of the group `migrate` alone. */
   readonly link?: LinkShape;
+  /** Of the group `restore`: one run is a run at each of these shares of `sizeBytes`. */
+  readonly sizeShares?: readonly number[];
+  /** Of the group `restore`: what is restored, in place of the tree. */
+  readonly program?: 'node-server';
   /** What one run repeats inside its process: round trips for `version`, calls of `state` for a container; 1 for a dump. */
   readonly repeats: number;
 }
@@ -74,6 +78,8 @@ export type MetricName =
   | 'session'
   | 'exchange'
   | 'first'
+  | 'firstPerGib'
+  | 'answer'
   | 'filled'
   | 'faults'
   | 'waits'

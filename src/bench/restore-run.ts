@@ -30,7 +30,7 @@ export async function runRestore(peer: RestorePeer, job: RunJob): Promise<RunOut
   await target.freed(signal);
   await delay(AWAY_MS, undefined, { ...(signal === undefined ? {} : { signal }) });
   job.enter('measuring');
-  const cost = await measure(peer, restore, signal);
+  const cost = await measureRestore(peer, restore, signal);
   job.enter('verifying');
   const answers = await target.ask(signal);
   verifyAnswers(target.arenas, answers, `after ${peer.title}`);
@@ -45,7 +45,8 @@ export async function dumpTree(job: DumpJob, signal: AbortSignal | undefined): P
   await promisify(execFile)(file, argv, signal === undefined ? {} : { signal });
 }
 
-async function measure(peer: RestorePeer, job: DumpJob, signal: AbortSignal | undefined): Promise<Cost> {
+/** Its command, under the meter. Throws RunFailure with what it has logged. */
+export async function measureRestore(peer: RestorePeer, job: DumpJob, signal: AbortSignal | undefined): Promise<Cost> {
   const cost = await meter({
     run: job.tools.run,
     command: peer.command(job),

@@ -123,6 +123,20 @@ export const SCENARIOS: readonly Scenario[] = [
   { ...RESTORE, name: 'restore/large', title: 'the same of four times the size', sizeBytes: 4 * GIB },
   { ...RESTORE, name: 'restore/tree', title: 'a tree of 8 processes', processes: 8 },
   { ...RESTORE, name: 'restore/zeros', title: 'half of the touched pages hold zeros', zeroShare: 0.5 },
+  {
+    ...RESTORE,
+    name: 'restore/slope',
+    title: 'trees of an eightieth, an eighth, half and all of the size: what a gibibyte adds to the first instruction',
+    sizeBytes: 8 * GIB,
+    sizeShares: [1 / 80, 1 / 8, 1 / 2, 1],
+  },
+  {
+    ...RESTORE,
+    name: 'restore/node-server',
+    title: 'an HTTP server in Node comes back and is asked at once',
+    sizeBytes: 100e6,
+    program: 'node-server',
+  },
   CONTAINER,
   {
     ...CONTAINER,

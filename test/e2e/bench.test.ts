@@ -22,6 +22,7 @@ import { tempDir } from '../helpers/temp-dir.js';
 const MIB = 2 ** 20;
 const TUN = need('/dev/net/tun', !existsSync('/dev/net/tun') && 'this machine has none');
 const criu = await locate().catch(() => undefined);
+const NODE_SERVER = join(PACKAGE_ROOT, 'dist/bench/drivers/node-server.js');
 const NEEDS = [
   need('a CRIU', criu === undefined && 'run scripts/setup'),
   need('root', process.geteuid?.() !== 0 && 'not root'),
@@ -126,6 +127,35 @@ describe('runBench()', () => {
     }
     expect(await leftovers()).toEqual([]);
   });
+
+  testWith(NEEDS, 'restores trees of several sizes in a run, and says what a gibibyte adds', async () => {
+    const request = { scenario: 'restore/slope', sizeBytes: 160 * MIB, peers: ['criu', 'frazil-lazy-library'] };
+    const { result } = await bench({ ...request, runs: 1, warmups: 0 });
+    for (const { peer, runs, failure } of result.cells) {
+      expect([peer, failure]).toEqual([peer, undefined]);
+      const [run] = runs;
+      expect(run?.samples?.first).toHaveLength(4);
+      expect(run?.figures.firstPerGib).toBeTypeOf('number');
+      expect(run?.verified).toMatchObject({ kind: 'images', pages: (160 * MIB) / 4096, restored: true });
+    }
+    expect(await leftovers()).toEqual([]);
+  });
+
+  testWith(
+    [...NEEDS, need('dist', !existsSync(NODE_SERVER) && 'run npm run build:ts')],
+    'asks a restored Node server until it answers, with every peer',
+    async () => {
+      const { result } = await bench({ scenario: 'restore/node-server', runs: 1, warmups: 0 });
+      expect(result.absent).toEqual([]);
+      for (const { peer, runs, failure } of result.cells) {
+        expect([peer, failure]).toEqual([peer, undefined]);
+        expect(runs[0]?.figures.answer).toBeGreaterThan(0);
+        // The same bytes for all.
+        expect(runs[0]?.verified).toEqual(result.cells[0]?.runs[0]?.verified);
+      }
+      expect(await leftovers()).toEqual([]);
+    },
+  );
 
   testWith(NEEDS, 'packs an images directory with every peer, and unpacks what they made', async () => {
     const { result } = await bench({ scenario: 'archive/directory', runs: 1 });

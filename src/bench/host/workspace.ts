@@ -7,7 +7,7 @@ import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { frazilHome } from '../../criu/locate.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import type { Destination, Scenario } from '../model.js';
+import type { Destination, Group, Scenario } from '../model.js';
 
 export class Workspace implements AsyncDisposable {
   readonly control: string;
@@ -28,10 +28,7 @@ export class Workspace implements AsyncDisposable {
 
   /** Fresh folders for one run; CRIU leaves stale files of other pids behind in a used one. */
   async open(): Promise<RunFolders> {
-    const name = String(this.#runs++);
-    const folders = { control: join(this.control, name), images: join(this.images, name) };
-    for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
-    return { ...folders, remove: () => removeAll(Object.values(folders)) };
+    return openFolders(this, String(this.#runs++));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -44,6 +41,16 @@ export interface RunFolders {
   readonly images: string;
   /** Idempotent. */
   remove(): Promise<void>;
+}
+
+/** Makes `name` in both. */
+export async function openFolders(
+  { control, images }: Pick<RunFolders, 'control' | 'images'>,
+  name: string,
+): Promise<RunFolders> {
+  const folders = { control: join(control, name), images: join(images, name) };
+  for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
+  return { ...folders, remove: () => removeAll(Object.values(folders)) };
 }
 
 const PREFIX = 'frazil-bench-';
@@ -76,7 +83,7 @@ async function onTmpfs(path: string, otherwise: string, wanted: boolean): Promis
 export async function checkRoom(workspace: Workspace, { group, sizeBytes }: Scenario): Promise<void> {
   const fs = await statfs(workspace.images);
   const inMemory = fs.type === TMPFS_MAGIC;
-  const needed = sizeBytes * (inMemory ? 3 : 2) + SLACK_BYTES;
+  const needed = sizeBytes * (inMemory ? timesInMemory(group) : 2) + SLACK_BYTES;
   const available = freemem(); // MemAvailable, as libuv reads it
   if (available < needed) throw noRoom('memory', 'of memory', available, needed);
   const free = fs.bavail * fs.bsize;
@@ -86,8 +93,13 @@ export async function checkRoom(workspace: Workspace, { group, sizeBytes }: Scen
 }
 
 /** What warming should touch: all that a run will use at once. */
-export function workingSetBytes({ sizeBytes }: Scenario): number {
-  return sizeBytes * 3;
+export function workingSetBytes({ group, sizeBytes }: Scenario): number {
+  return sizeBytes * timesInMemory(group);
+}
+
+// The tree and its images; what dumps may absorb it once more.
+function timesInMemory(group: Group): number {
+  return group === 'restore' ? 2 : 3;
 }
 
 function noRoom(path: string, where: string, has: number, needed: number): CheckpointError<'IO'> {

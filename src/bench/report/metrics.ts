@@ -76,6 +76,21 @@ export const METRICS: readonly Metric[] = [
       'until a thread of the restored tree ran, as it says itself: from the fork of the command, or from the call in a process that ran already',
   },
   {
+    name: 'firstPerGib',
+    title: 'first instruction, per GiB',
+    unit: 'us',
+    better: 'less',
+    meaning: 'by how much it comes later for each gibibyte of memory: the slope of a line through all sizes of the run',
+  },
+  {
+    name: 'answer',
+    title: 'first answer',
+    unit: 'us',
+    better: 'less',
+    meaning:
+      'from the same moment until a client that had asked again and again had the whole answer of the restored server',
+  },
+  {
     name: 'filled',
     title: 'all memory there',
     unit: 'us',

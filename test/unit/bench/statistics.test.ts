@@ -5,6 +5,7 @@ import { compare } from '../../../src/bench/statistics/compare.js';
 import { effect } from '../../../src/bench/statistics/effect.js';
 import { seededRandom } from '../../../src/bench/statistics/random.js';
 import { rankTest } from '../../../src/bench/statistics/rank-test.js';
+import { slope } from '../../../src/bench/statistics/slope.js';
 import { quantile, summarize } from '../../../src/bench/statistics/summary.js';
 
 const timings = (max = 12) => fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: max });
@@ -151,4 +152,25 @@ describe('compare()', () => {
     expect(compare([1, 2, 3, 4, 5], [5, 4, 3, 2, 1], random)?.verdict).toBe('no significant difference');
     expect(compare([1, 2, 3], [10, 11, 12], random)?.verdict).toBe('too few runs');
   });
+});
+
+describe('slope()', () => {
+  it('is that of the line, for points on a line', () => {
+    const line = fc.record({ a: fc.integer({ min: -100, max: 100 }), b: fc.integer({ min: -100, max: 100 }) });
+    const xs = fc.uniqueArray(fc.integer({ min: 0, max: 1000 }), { minLength: 2, maxLength: 8 });
+    fc.assert(
+      fc.property(line, xs, ({ a, b }, values) => {
+        expect(slope(values.map((x) => ({ x, y: a * x + b })))).toBeCloseTo(a, 6);
+      }),
+    );
+  });
+
+  it('weighs what is off the line', () =>
+    expect(
+      slope([
+        { x: 0, y: 0 },
+        { x: 1, y: 3 },
+        { x: 2, y: 2 },
+      ]),
+    ).toBe(1));
 });
