@@ -3,18 +3,18 @@
 
 import { execFileSync } from 'node:child_process';
 import { createReadStream, existsSync, readdirSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type Archive, archive } from '../../src/archive/archive.js';
 import { restore } from '../../src/criu/restore.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { need, testWith } from '../helpers/needs.js';
+import { home } from '../helpers/prefix.js';
 import { killTree, startTarget } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { dumpTo } from '../helpers/verbs.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const ZSTD = join(home, 'lab/usr/bin/zstd');
 const zstd = need('zstd in the private prefix', !existsSync(ZSTD) && `no ${ZSTD}; run scripts/setup --lab`);
 

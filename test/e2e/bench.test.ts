@@ -13,9 +13,9 @@ import type { BenchProgress } from '../../src/bench/progress.js';
 import { tabulate } from '../../src/bench/report/tabulate.js';
 import { renderTable } from '../../src/bench/table.js';
 import { locate } from '../../src/criu/locate.js';
+import { BUILT } from '../helpers/built.js';
 import { RUNC } from '../helpers/container.js';
 import { BRIDGES } from '../helpers/lan.js';
-import { BUILT as LAUNCHER_BUILT } from '../helpers/launcher.js';
 import { need, testWith } from '../helpers/needs.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -168,7 +168,7 @@ describe('runBench()', () => {
   });
 
   testWith(
-    [...NEEDS, RUNC.here, LAUNCHER_BUILT],
+    [...NEEDS, RUNC.here, BUILT],
     'checkpoints containers by runc and by its launcher; counts state',
     async () => {
       const made = await bench({ scenario: 'container/checkpoint', runs: 1 });
@@ -288,7 +288,6 @@ describe('runBench()', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  const BUILT = need('a built checkout', !existsSync(join(PACKAGE_ROOT, 'dist/cli/main.js')) && 'run npm run build');
   testWith(
     [...NEEDS, BUILT],
     'measures frazil against criu: right bytes, restorable by criu, figures of its own',

@@ -1,10 +1,8 @@
 // A container that serves moves between two network namespaces with its address, while a connection to it stays.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 import { addressSwitch } from '../../src/migrate/network/address-switch.js';
@@ -20,6 +18,7 @@ import {
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { openHttp } from '../helpers/http-connection.js';
 import { BRIDGES, startLan, startNetworkNamespace } from '../helpers/lan.js';
+import { migrateFrom } from '../helpers/migrate-from.js';
 import { testWith } from '../helpers/needs.js';
 import { startHost } from '../helpers/second-host.js';
 import { type TempDir, tempDir } from '../helpers/temp-dir.js';
@@ -58,18 +57,6 @@ function bundleThere(dir: TempDir, { bundle }: Container): string {
   return there;
 }
 
-async function migrateFrom(network: number, container: Container, options: object): Promise<string> {
-  const program = [process.execPath, '--import', helper('ts-hooks.mjs'), helper('migrate-program.ts')];
-  const asked = JSON.stringify({ container: container.id, options });
-  const env = { ...process.env, CRIU_CONFIG_FILE: criuConfig(container.bundle) };
-  const child = spawn('nsenter', ['-t', String(network), '-n', ...program, asked], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env,
-  });
-  const [said] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-  return said;
-}
-
 describe.each(RUNTIMES)('$name', (runtime) => {
   const needs = [runtime.here, CRIU_42.here, CRIU_42.inet, BRIDGES];
   for (const leaves of [true, false]) {
@@ -101,7 +88,7 @@ describe.each(RUNTIMES)('$name', (runtime) => {
       await using client = await openHttp(port, bare);
       client.send('/before');
       expect(await client.answer()).toMatchObject({ requests: 1 });
-      const said = await migrateFrom(here.pid, container, {
+      const options = {
         to: host.address,
         roots: [container.root],
         paths,
@@ -110,8 +97,10 @@ describe.each(RUNTIMES)('$name', (runtime) => {
         // On a busy machine the downtime that is aimed at may be out of reach.
         maxDowntimeMs: 5000,
         networkSwitch: leaves ? networkSwitch : networkSwitch.replace(/^leave\).*$/m, 'leave) exit 1;;'),
-      });
-      expect(said !== '', JSON.stringify(host.events)).toBe(leaves);
+      };
+      const env = { ...process.env, CRIU_CONFIG_FILE: criuConfig(container.bundle) };
+      const report = await migrateFrom(here.pid, { container: container.id, options }, env);
+      expect(report !== undefined, JSON.stringify(host.events)).toBe(leaves);
       client.send('/after');
       expect(await client.answer()).toMatchObject({ requests: 2, port: client.localPort });
       expect((await container.state())?.status).toBe(leaves ? undefined : 'running');

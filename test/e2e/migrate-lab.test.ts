@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import type { MigrateReport } from '../../src/migrate/source/options.js';
+import { BUILT } from '../helpers/built.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { BUILT, bootLab, LAB } from '../helpers/lab/pair.js';
+import { bootLab, LAB } from '../helpers/lab/pair.js';
 import { testWith } from '../helpers/needs.js';
 import { programOf } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -30,6 +31,7 @@ vi.setConfig({ testTimeout: 400_000 });
 
 const MEGABYTES = 24;
 
+// Its machines run what is built: an emulated processor compiles for minutes.
 testWith([CRIU_42.here, LAB, BUILT], 'a program moves from one machine to another and loses no write', async () => {
   // Compiled here: the machines have no compiler to lose time with.
   const [clean, dirtier] = await Promise.all([programOf('clean'), programOf('dirtier')]);

@@ -1,15 +1,12 @@
 // A server with an established connection moves between two network namespaces, with its address, and the connection stays.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { addressSwitch } from '../../src/migrate/network/address-switch.js';
-import type { MigrateOptions, MigrateReport } from '../../src/migrate/source/options.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
 import { openHttp } from '../helpers/http-connection.js';
 import { BRIDGES, startLan, startNetworkNamespace } from '../helpers/lan.js';
+import { migrateFrom } from '../helpers/migrate-from.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
 import { startHost } from '../helpers/second-host.js';
@@ -17,16 +14,6 @@ import { startProgram, textOf } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const helper = (name: string): string => fileURLToPath(new URL(`../helpers/${name}`, import.meta.url));
-
-/** Runs the migration in the network namespace of `host`; resolves with its report, if it has one. */
-async function migrateFrom(host: number, pid: number, options: MigrateOptions): Promise<MigrateReport | undefined> {
-  const program = [process.execPath, '--import', helper('ts-hooks.mjs'), helper('migrate-program.ts')];
-  const child = spawn('nsenter', ['-t', String(host), '-n', ...program, JSON.stringify({ pid, options })], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const [said] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-  return said === '' ? undefined : JSON.parse(said);
-}
 
 const NEEDS = [CRIU_42.here, CRIU_42.inet, BRIDGES];
 
@@ -51,13 +38,16 @@ for (const leaves of [true, false]) {
     expect(await client.answer()).toMatchObject({ requests: 1 });
     const leaving = leaves ? networkSwitch : networkSwitch.replace(/^leave\).*$/m, 'leave) exit 1;;');
     const pids = target.tree();
-    const report = await migrateFrom(here.pid, target.pid, {
-      to: host.address,
-      criu: CRIU_42.path,
-      dump: { tcpEstablished: true },
-      // On a busy machine the downtime that is aimed at may be out of reach.
-      maxDowntimeMs: 2000,
-      networkSwitch: leaving,
+    const report = await migrateFrom(here.pid, {
+      pid: target.pid,
+      options: {
+        to: host.address,
+        criu: CRIU_42.path,
+        dump: { tcpEstablished: true },
+        // On a busy machine the downtime that is aimed at may be out of reach.
+        maxDowntimeMs: 2000,
+        networkSwitch: leaving,
+      },
     });
     expect(report !== undefined).toBe(leaves);
     if (leaves) await waitGone(pids);
@@ -80,11 +70,14 @@ testWith(NEEDS, 'on a slow link pages are compressed without being told', async 
   await using target = started.target;
   await using host = await startHost({ listen: '0.0.0.0:7878', plaintext: true });
   lan.attach(await host.first(), lan.address(3));
-  const report = await migrateFrom(here.pid, target.pid, {
-    to: `${lan.address(3).split('/')[0]}:7878`,
-    criu: CRIU_42.path,
-    plaintext: true,
-    maxDowntimeMs: 2000,
+  const report = await migrateFrom(here.pid, {
+    pid: target.pid,
+    options: {
+      to: `${lan.address(3).split('/')[0]}:7878`,
+      criu: CRIU_42.path,
+      plaintext: true,
+      maxDowntimeMs: 2000,
+    },
   });
   const [first] = report?.iterations ?? [];
   expect(first?.packedBytes).toBeGreaterThan((first?.changedBytes ?? 0) / 2);

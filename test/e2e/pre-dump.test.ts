@@ -4,9 +4,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { BUILT } from '../helpers/built.js';
 import { type Link, startDirtier, takeChain, type Verified } from '../helpers/chain.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { BUILT } from '../helpers/lab/pair.js';
 import { impossible, testWith } from '../helpers/needs.js';
 import { SOFT_DIRTY } from '../helpers/soft-dirty.js';
 import { tempDir } from '../helpers/temp-dir.js';

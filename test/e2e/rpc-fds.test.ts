@@ -2,7 +2,6 @@
 
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { pipe } from '../../src/addon/files.js';
@@ -11,12 +10,12 @@ import type { Session } from '../../src/rpc/session.js';
 import { openSwrk, type SwrkOptions } from '../../src/rpc/swrk.js';
 import { CRIUS } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
+import { home } from '../helpers/prefix.js';
 import { fdsOf, isAlive, taskOf, waitGone } from '../helpers/procfs.js';
 import { programOf } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const library = join(home, 'libcriu', 'libcriu.so.2');
 
 const SESSIONS: readonly (readonly [string, (options: SwrkOptions) => Promise<Session>])[] = [

@@ -2,18 +2,17 @@
 // hold here too.
 
 import { existsSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { openLibcriu } from '../../src/rpc/libcriu.js';
 import { openSwrk } from '../../src/rpc/swrk.js';
 import { CRIUS } from '../helpers/criu-cli.js';
 import { need } from '../helpers/needs.js';
+import { home } from '../helpers/prefix.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { buildCli, MAIN } from '../integration/cli/programs.js';
 import { describeSession } from '../integration/rpc/session-conformance.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const library = join(home, 'libcriu', 'libcriu.so.2');
 // What a caller finds who has put `frazil` where `criu` was.
 const dir = tempDir();

@@ -5,9 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { BUILT } from '../helpers/built.js';
 import { answers, type Outcome, RUNC, SEATED, startContainer } from '../helpers/container.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { BUILT, LAUNCHER } from '../helpers/launcher.js';
+import { LAUNCHER } from '../helpers/launcher.js';
 import { testWith } from '../helpers/needs.js';
 import { tempDir } from '../helpers/temp-dir.js';
 

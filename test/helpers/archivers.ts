@@ -2,11 +2,10 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { need } from './needs.js';
+import { home } from './prefix.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const folder = join(home, 'archivers/usr/bin');
 
 export const archivers = need(

@@ -14,18 +14,17 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ask } from './ask.js';
 import { CRIU_42 } from './criu-cli.js';
 import { FRAZIL } from './frazil-cli.js';
 import { type Need, need } from './needs.js';
+import { home } from './prefix.js';
 import { programOf } from './target.js';
 import type { TempDir } from './temp-dir.js';
 import { until } from './until.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const BUSYBOX = join(home, 'criu/usr/bin/busybox');
 
 export interface TestRuntime {

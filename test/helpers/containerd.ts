@@ -3,16 +3,15 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ask } from './ask.js';
 import { ociArchive } from './engine-image.js';
 import { need } from './needs.js';
+import { home } from './prefix.js';
 import type { TempDir } from './temp-dir.js';
 import { until } from './until.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const BIN = join(home, 'containerd/usr/bin');
 
 export const CONTAINERD = need(

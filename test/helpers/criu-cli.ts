@@ -2,9 +2,10 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir, release } from 'node:os';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { impossible, type Need, need } from './needs.js';
+import { home } from './prefix.js';
 
 export interface RealCriu {
   readonly name: '4.2' | '4.1';
@@ -14,8 +15,6 @@ export interface RealCriu {
   /** Missing when it cannot dump a task that owns an inet socket. */
   readonly inet: Need;
 }
-
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 
 /** The matrix: testing's CRIU, and stable's. Both are tested; what one cannot do on this kernel is a need that is missing. */
 export const CRIU_42 = real('4.2', 'criu');

@@ -3,12 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { home } from './prefix.js';
 import { programOf } from './target.js';
 import type { TempDir } from './temp-dir.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const APPLETS = 'sh cat rm mkdir mkfifo ln chmod chown ls find stat sort'.split(' ');
 
 export async function rootfsIn(dir: TempDir): Promise<string> {

@@ -3,16 +3,15 @@
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ask } from './ask.js';
 import { CRIU_42 } from './criu-cli.js';
 import { rootfsIn } from './engine-image.js';
 import { need } from './needs.js';
+import { home } from './prefix.js';
 import type { TempDir } from './temp-dir.js';
 import { until } from './until.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const PREFIX = join(home, 'podman');
 
 export const PODMAN = need(

@@ -1,7 +1,6 @@
 // Pre-dumps over a session, where the kernel tracks memory.
 
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openLibcriu } from '../../src/rpc/libcriu.js';
@@ -9,13 +8,13 @@ import { openSwrk } from '../../src/rpc/swrk.js';
 import type { CriuOpts } from '../../src/schema/rpc.js';
 import { CRIUS } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
+import { home } from '../helpers/prefix.js';
 import { taskOf } from '../helpers/procfs.js';
 import { SOFT_DIRTY } from '../helpers/soft-dirty.js';
 import { startProgram } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
 
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const library = join(home, 'libcriu', 'libcriu.so.2');
 
 async function withIterations(

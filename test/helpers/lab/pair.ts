@@ -4,19 +4,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { need } from '../needs.js';
+import { home } from '../prefix.js';
 import { until } from '../until.js';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 
 export const LAB = need('the lab', !existsSync(join(home, 'lab/kernel')) && 'run scripts/setup --lab');
-/** Its machines run what is built: an emulated processor compiles for minutes. */
-export const BUILT = need('a built checkout', !existsSync(here('../../../dist/index.js')) && 'run npm run build');
 
 /** Of an emulated machine on a busy one: its boot, and Node with all modules. */
 const PATIENCE_MS = 240_000;

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -8,10 +7,10 @@ import { receive, seqpacketPair } from '../../../src/addon/sockets.js';
 import { CheckpointError } from '../../../src/errors/checkpoint-error.js';
 import { openLibcriu } from '../../../src/rpc/libcriu.js';
 import { need, testWith } from '../../helpers/needs.js';
+import { home } from '../../helpers/prefix.js';
 import { fdsOf } from '../../helpers/procfs.js';
 
 const simulator = fileURLToPath(new URL('../../helpers/criu-simulator.mjs', import.meta.url));
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const library = join(home, 'libcriu', 'libcriu.so.2');
 const here = need('libcriu in the private prefix', !existsSync(library) && `no ${library}; run scripts/setup`);
 

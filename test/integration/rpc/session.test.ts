@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openLibcriu } from '../../../src/rpc/libcriu.js';
 import { openSwrk } from '../../../src/rpc/swrk.js';
 import { need } from '../../helpers/needs.js';
+import { home } from '../../helpers/prefix.js';
 import { describeSession } from './session-conformance.js';
 
 const simulator = fileURLToPath(new URL('../../helpers/criu-simulator.mjs', import.meta.url));
-const home = process.env['FRAZIL_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'frazil');
 const library = join(home, 'libcriu', 'libcriu.so.2');
 
 const common = { real: false, checks: true } as const;
