@@ -1,17 +1,24 @@
 #include "lazy/background.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <shared_mutex>
 #include <utility>
+
+#include "sys/thread_slice.h"
 
 namespace frazil::lazy {
 namespace {
 
 using page::kPageSize;
 
-constexpr uint64_t kLong = 512;  // 2 MiB
-constexpr uint64_t kShort = 32;  // 128 KiB: what a fault may have to wait behind, 40 us
+// What one thread claims: 2 MiB, the memory of one page table, so that no two threads are in the same one.
+constexpr uint64_t kClaim = 512;
+// 256 KiB, 100 us: for so long a fault may have to wait, for the space's lock or for the processor. Shorter ones cost more of that.
+constexpr uint64_t kPiece = 64;
+constexpr uint64_t kTurnNs = 100'000;
 constexpr uint64_t kQuietNs = 3'000'000;
 constexpr std::chrono::microseconds kPause{200};
 
@@ -43,7 +50,8 @@ void Background::stop() noexcept {
 }
 
 void Background::operator()() noexcept {
-  // At the priority of those that answer faults: one that was put behind while it holds a space's lock would hold them up, too.
+  // Not at a lower priority: one that was put behind while it holds a space's lock would hold up those that answer faults.
+  take_short_turns(kTurnNs);
   replay();
   uint64_t head_start = bytes_per_second_ > 0 ? 0 : kHeadStartNs;
   while (const auto claim = next()) {
@@ -136,7 +144,7 @@ std::optional<Background::Claim> Background::look() noexcept {
     std::optional<Range> range;
     {
       const std::shared_lock shared(space->lock());
-      if (!space->closed()) range = space->next_missing(address_, chunk());
+      if (!space->closed()) range = space->next_part(address_, bytes_per_second_ > 0 ? kPiece : kClaim);
     }
     if (!range) {
       filler_.retire_if_done(space);
@@ -149,19 +157,39 @@ std::optional<Background::Claim> Background::look() noexcept {
   return std::nullopt;
 }
 
-// Long runs while nobody waits.
-uint64_t Background::chunk() const noexcept {
-  if (bytes_per_second_ > 0) return kShort;
-  return now_ns() - board_.last_fault_ns.load(std::memory_order_relaxed) < kQuietNs ? kShort : kLong;
+// What a remote source is asked for at once may be long while nobody waits.
+uint64_t Background::piece() const noexcept {
+  if (!source_.remote() || bytes_per_second_ > 0) return kPiece;
+  return now_ns() - board_.last_fault_ns.load(std::memory_order_relaxed) < kQuietNs ? kPiece : kClaim;
 }
 
+// What is still missing of it, piece by piece. Between two of them no lock is held, and whoever wants the processor gets it: the one that
+// answers a fault, and the one whose fault has been answered. Without asking they would get it at the next tick, 4 ms later.
 void Background::fill(const Claim& claim) noexcept {
-  const auto& layout = claim.space->layout();
-  const page::Want want{layout.image(), layout.vaddr_of(claim.range.first), claim.range.pages,
-                        page::Urgency::background};
-  Into into(filler_, claim.space, verdict_, spaces_.alike(*claim.space));
-  if (const auto failure = source_.fetch(want, into)) return verdict_.fail_at(Fault::source, *failure);
+  const uint64_t first = claim.range.first;
+  const uint64_t pages = claim.range.pages;
+  for (uint64_t done = 0; done < pages && !verdict_.stop().cancelled();) {
+    std::optional<Range> missing;
+    {
+      const std::shared_lock shared(claim.space->lock());
+      if (!claim.space->closed()) missing = claim.space->missing_of(first + done, pages - done);
+    }
+    if (!missing) break;
+    missing->pages = std::min(missing->pages, piece());
+    if (!bring(claim.space, *missing)) return;
+    done = missing->first + missing->pages - first;
+    (void)::sched_yield();
+  }
   filler_.retire_if_done(claim.space);
+}
+
+bool Background::bring(const SpacePtr& space, const Range& range) noexcept {
+  const auto& layout = space->layout();
+  const page::Want want{layout.image(), layout.vaddr_of(range.first), range.pages, page::Urgency::background};
+  Into into(filler_, space, verdict_, spaces_.alike(*space));
+  const auto failure = source_.fetch(want, into);
+  if (failure) verdict_.fail_at(Fault::source, *failure);
+  return !failure;
 }
 
 // With a rate: keeps the claim until the next may be taken.

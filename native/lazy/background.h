@@ -32,6 +32,7 @@ class Background {
   void operator()() noexcept;
 
  private:
+  // Nobody else fills it meanwhile but for faults.
   struct Claim {
     SpacePtr space;
     Range range;
@@ -43,8 +44,9 @@ class Background {
   std::optional<Claim> look() noexcept;
   void give_way(uint64_t& left) noexcept;
   void fill(const Claim& claim) noexcept;
+  bool bring(const SpacePtr& space, const Range& range) noexcept;
   void release(uint64_t pages) noexcept;
-  uint64_t chunk() const noexcept;
+  uint64_t piece() const noexcept;
 
   Spaces& spaces_;
   Filler& filler_;

@@ -108,10 +108,13 @@ std::optional<Range> Space::first_missing(const Range& range, uint64_t pages) co
   return std::nullopt;
 }
 
-std::optional<Range> Space::next_missing(uint64_t address, uint64_t pages) const noexcept {
+std::optional<Range> Space::next_part(uint64_t address, uint64_t pages) const noexcept {
   for (size_t i = segment_touching(address); i < segments_.size(); ++i) {
     const uint64_t from = std::max(address, segments_[i].at);
-    if (auto found = first_missing(part(segments_[i], from, segments_[i].end()), pages)) return found;
+    const auto missing = first_missing(part(segments_[i], from, segments_[i].end()), 1);
+    if (!missing) continue;
+    const uint64_t bytes = pages * kPageSize;
+    return part(segments_[i], missing->at, std::min(segments_[i].end(), (missing->at / bytes + 1) * bytes));
   }
   return std::nullopt;
 }

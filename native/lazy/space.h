@@ -77,8 +77,9 @@ class Space {
   State state_at(uint64_t address) const noexcept;
   // The longest missing range that begins with the page at `address`, which is missing, at most `pages`.
   Range missing_at(uint64_t address, uint64_t pages) const noexcept;
-  // The first missing range at or above `address`.
-  std::optional<Range> next_missing(uint64_t address, uint64_t pages) const noexcept;
+  // From the first missing page at or above `address` on, to the end of its segment or to the next multiple of `pages`. Of what
+  // follows that page some may be there.
+  std::optional<Range> next_part(uint64_t address, uint64_t pages) const noexcept;
   // The first missing range whose pages of the image are in [first, first + pages).
   std::optional<Range> missing_of(uint64_t first, uint64_t pages) const noexcept;
   // Returns how many were not marked before.

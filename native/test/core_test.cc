@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cstring>
@@ -11,6 +12,7 @@
 #include "core/unique_fd.h"
 #include "sys/memfd.h"
 #include "sys/pipe.h"
+#include "sys/thread_slice.h"
 #include "sys/wait_for.h"
 #include "test/tests.h"
 
@@ -18,6 +20,42 @@ namespace frazil {
 namespace {
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) != -1; }
+
+// As in sched_setattr(2), whose header cannot stand beside <sched.h>.
+struct Turns {
+  uint32_t size = 0, policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t ns = 0;
+  uint64_t others[4] = {};
+};
+
+Turns turns_of_this_thread() {
+  Turns turns;
+  (void)::syscall(SYS_sched_getattr, 0, &turns, sizeof turns, 0);
+  return turns;
+}
+
+struct ShortTurns {
+  Turns seen;
+  void operator()() noexcept {
+    (void)::setpriority(PRIO_PROCESS, 0, 7);
+    take_short_turns(200'000);
+    seen = turns_of_this_thread();
+  }
+};
+
+void test_turns(Tests& tests) {
+  const uint64_t usual = turns_of_this_thread().ns;
+  if (usual == 0) return tests.skip("short turns", "the kernel has none (before Linux 6.12)");
+  tests.run("short turns are of one thread, and change nothing else of it", [&] {
+    ShortTurns body;
+    Thread::spawn("short", body).value().join();
+    tests.expect(body.seen.ns == 200'000 && body.seen.nice == 7 && body.seen.policy == 0);
+    tests.expect(turns_of_this_thread().ns == usual);
+  });
+}
 
 void test_unique_fd(Tests& tests) {
   tests.run("UniqueFd closes once, at the end of its last owner", [&] {
@@ -126,6 +164,7 @@ void test_thread_limit(Tests& tests) {
 }  // namespace
 
 void test_core(Tests& tests) {
+  test_turns(tests);
   test_unique_fd(tests);
   test_result(tests);
   test_wait(tests);

@@ -71,11 +71,15 @@ void compare(Tests& tests, const Space& space, const Model& model) {
 }
 
 // Fills as the background does: from the lowest address on.
-void fill_some(Space& space, Model& model, std::mt19937& random) {
+void fill_some(Tests& tests, Space& space, Model& model, std::mt19937& random) {
   uint64_t address = random() % kDomain * kPageSize;
   for (uint64_t n = random() % 6; n > 0; --n) {
-    const auto range = space.next_missing(address, 1 + random() % 40);
+    const uint64_t aligned = 1 + random() % 40;
+    const auto range = space.next_part(address, aligned);
     if (!range) return;
+    tests.expect(range->at >= address && space.state_at(range->at) == Space::State::missing);
+    const uint64_t page = range->at / kPageSize;
+    tests.expect(range->pages >= 1 && page / aligned == (page + range->pages - 1) / aligned);
     for (uint64_t i = 0; i < range->pages; ++i) model.there.insert(range->first + i);
     (void)space.mark(range->first, range->pages);
     address = range->end();
@@ -135,7 +139,7 @@ void walk(Tests& tests, unsigned seed) {
         tests.expect(space->forked());
         break;
       default:
-        fill_some(*space, model, random);
+        fill_some(tests, *space, model, random);
     }
     compare(tests, *space, model);
   }
