@@ -22,7 +22,8 @@ Napi::Value to_view(Napi::Env env, const Counters& counters) {
       {"samePages", &counters.same_pages},     {"sentPages", &counters.sent_pages},
       {"packedPages", &counters.packed_pages}, {"bodyBytes", &counters.body_bytes},
       {"wireBytes", &counters.wire_bytes},     {"cpuNs", &counters.cpu_ns},
-      {"stallNs", &counters.stall_ns},
+      {"stallNs", &counters.stall_ns},         {"readNs", &counters.read_ns},
+      {"sortNs", &counters.sort_ns},
   };
   Napi::Object view = Napi::Object::New(env);
   // A double is exact up to 2^53.

@@ -17,6 +17,8 @@ struct Counters {
   std::atomic<uint64_t> wire_bytes{0};    // with heads, tags and maps
   std::atomic<uint64_t> cpu_ns{0};        // of our threads
   std::atomic<uint64_t> stall_ns{0};      // the senders waited for the link
+  std::atomic<uint64_t> read_ns{0};       // of cpu_ns: taking pages from CRIU's pipes, or reading them from running tasks
+  std::atomic<uint64_t> sort_ns{0};       // of cpu_ns: looking for zeros, and comparing
 
   void add(std::atomic<uint64_t> Counters::* counter, uint64_t n) noexcept {
     (this->*counter).fetch_add(n, std::memory_order_relaxed);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -11,6 +10,7 @@
 #include "page/image_file.h"
 #include "sys/full_io.h"
 #include "sys/retry.h"
+#include "transfer/clock.h"
 
 namespace frazil::transfer {
 namespace {
@@ -20,12 +20,6 @@ using page::kPageSize;
 // A tree has thousands of tasks, a process perhaps a thousand fds.
 constexpr size_t kMaxOpenFiles = 256;
 constexpr size_t kMaxImages = size_t{1} << 18;
-
-uint64_t thread_cpu_ns() noexcept {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 bool is_sound(const MapEntry& entry) noexcept {
   constexpr uint64_t kMaxBytes = uint64_t{1} << 62;

@@ -1,12 +1,11 @@
 #include "transfer/level.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "page/zero_scan.h"
 #include "sys/full_io.h"
+#include "transfer/clock.h"
 
 namespace frazil::transfer {
 
@@ -34,7 +33,9 @@ Result<void> Level::put(unsigned worker, const page::Payload& payload, page::Ima
   size_t copied = 0;
   while (piped + payload.rest.size() - copied > 0) {
     const size_t from_pipe = std::min(piped, buffer.size());
+    const uint64_t from = thread_cpu_ns();
     const auto got = read_full(payload.pipe, buffer.data(), from_pipe);
+    add_read(thread_cpu_ns() - from);
     const bool whole = got.ok() && got.value() == from_pipe;
     if (!whole) {
       fail();
@@ -60,7 +61,9 @@ Result<void> Level::pass(unsigned index, const Stretch& stretch, size_t read) no
     outgoing = &images_.at(stretch.image);
   }
   Sorted sorted{std::vector<Fate>(read, Fate::carried), {}};
+  const uint64_t from = thread_cpu_ns();
   auto done = sort(worker, *outgoing, stretch, &sorted);
+  counters_.add(&Counters::sort_ns, thread_cpu_ns() - from);
   if (done.ok()) {
     const auto first = commit(*outgoing, stretch, sorted);
     done = first.ok() ? emit(worker, stretch, sorted, first.value()) : Result<void>(first.error());
@@ -161,14 +164,11 @@ Result<void> Level::send_pages(Worker& worker, FrameHead head, std::span<std::by
 }
 
 Result<void> Level::send(Worker& worker, FrameHead head, std::span<std::byte> body) noexcept {
-  timespec from{};
-  timespec to{};
   const uint64_t before = worker.stream.sent();
-  (void)::clock_gettime(CLOCK_MONOTONIC, &from);
+  const uint64_t from = now_ns();
   auto sent = worker.stream.send(head, body, *cancel_);
-  (void)::clock_gettime(CLOCK_MONOTONIC, &to);
+  const uint64_t ns = now_ns() - from;
   counters_.add(&Counters::wire_bytes, worker.stream.sent() - before);
-  const auto ns = static_cast<uint64_t>((to.tv_sec - from.tv_sec) * 1'000'000'000 + to.tv_nsec - from.tv_nsec);
   counters_.add(&Counters::stall_ns, ns);
   if (worker.packer) worker.packer->sent(body.size(), ns);
   return sent;

@@ -67,6 +67,7 @@ class Level final : public page::Store {
   Result<void> pass(unsigned worker, const Stretch& stretch, size_t read) noexcept;
   // Nobody waits for a stretch that will not come.
   void fail() noexcept;
+  void add_read(uint64_t ns) noexcept { counters_.add(&Counters::read_ns, ns); }
   void add_cpu(uint64_t ns) noexcept { counters_.add(&Counters::cpu_ns, ns); }
   // What the destination has when this level is there.
   DigestTables take_tables() noexcept { return std::move(tables_); }

@@ -1,6 +1,6 @@
 #include "transfer/packing.h"
 
-#include <time.h>
+#include "transfer/clock.h"
 
 namespace frazil::transfer {
 namespace {
@@ -10,12 +10,6 @@ constexpr double kWorthwhile = 0.9;
 // A frame in so many is packed all the same: the link or the pages may have changed.
 constexpr unsigned kTryAgain = 16;
 constexpr double kForget = 0.125;
-
-uint64_t now_ns() noexcept {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 void learn(double* mean, double value) noexcept { *mean = *mean == 0 ? value : *mean + kForget * (value - *mean); }
 

@@ -1,7 +1,6 @@
 #include "transfer/scan.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "sys/full_io.h"
 #include "sys/retry.h"
+#include "transfer/clock.h"
 
 namespace frazil::transfer {
 namespace {
@@ -74,12 +74,6 @@ std::vector<ScanArea> areas_of(const std::string& maps) {
     at = end + 1;
   }
   return areas;
-}
-
-uint64_t thread_cpu_ns() noexcept {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 }  // namespace
@@ -197,7 +191,9 @@ Result<void> Scan::read_items(const Reader& reader) noexcept {
     }
     const auto& [task, address, stretch] = items_[index];
     auto& buffer = (*reader.workers)[reader.index].buffer;
+    const uint64_t from = thread_cpu_ns();
     const auto got = pread_full(task->memory.get(), buffer.data(), stretch.pages * kPageSize, address);
+    reader.level->add_read(thread_cpu_ns() - from);
     // EIO: the area is gone by now, or the task; what was read before it is good.
     const size_t read = got.ok() ? got.value() / kPageSize : 0;
     if (auto passed = reader.level->pass(reader.index, stretch, read); !passed.ok()) return passed;

@@ -163,6 +163,9 @@ export interface TransferCounters {
   readonly cpuNs: number;
   /** The time in which senders waited for the link, summed over them. */
   readonly stallNs: number;
+  /** Of `cpuNs`: reading pages, and looking for zeros and comparing. */
+  readonly readNs: number;
+  readonly sortNs: number;
 }
 
 /** `keys`: 32 bytes for each stream; without them the streams are plaintext. Streams are lent: the caller closes its own. */

@@ -9,13 +9,14 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type LockedFolder, openLockedFolder } from '../images/locked-folder.js';
 import type { Arrival as ContainerArrival } from '../runtime/moved/arrival.js';
 import { makeCopy } from './destination/copy.js';
-import { makeSample } from './destination/fill-rate.js';
+import { makeSample, measureFillRate } from './destination/fill-rate.js';
 import { type Guardian, startGuardian } from './destination/guarded.js';
 import { openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
 import { preflight } from './destination/preflight.js';
 import { Reception } from './destination/reception.js';
 import { type AcceptedVessel, type ArrivedContainer, arrivedOf, openVessel } from './destination/vessel.js';
+import { openPace } from './pace.js';
 import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
 import { PROTOCOL_VERSION, type ToDestination } from './wire/messages.js';
@@ -182,6 +183,8 @@ class Receiving implements Receiver {
       maxBytes: hello.maxBytes,
       signal: this.#ending.signal,
     });
+    const sample = await makeSample(directory);
+    const pace = openPace(this.#options.criu, this.#ending.signal);
     const reception = new Reception(channel, {
       levels,
       makeCopy: async (folder, needs) => {
@@ -196,7 +199,10 @@ class Receiving implements Receiver {
         return container.write(piece, bytes);
       },
       networkSwitch: this.#options.networkSwitch,
-      sample: await makeSample(directory),
+      measure: async () => ({
+        fillBytesPerSecond: await measureFillRate(sample),
+        paceMs: await pace(),
+      }),
       record: (held) => guardian.tell({ kind: 'charge', charge: { id, ...held, workDir, door: listener.keys } }),
     });
     this.#receptions.set(id, reception);

@@ -1,8 +1,8 @@
 // The images of a migration at its destination: a folder per level, each the parent of the next. Pages come natively, image files over
 // the control stream; names are checked, because the peer is not trusted.
 
-import { constants } from 'node:fs';
-import { mkdir, open, rm, symlink } from 'node:fs/promises';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
 import { openPageIntake, type PageIntake, type TransferCounters } from '../../addon/page-streams.js';
@@ -85,7 +85,7 @@ export function openLevels({ directory, streams, keys, maxBytes, signal }: Level
         return;
       }
       if (written > MAX_FILE_BYTES) throw protocol(`${written} bytes of image files`, `at most ${MAX_FILE_BYTES}`);
-      await append(join(pathOf(last), name), bytes);
+      append(join(pathOf(last), name), bytes);
     },
     counters: () => intake.counters(),
     async [Symbol.asyncDispose]() {
@@ -124,11 +124,16 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: 'more pages than it had announced',
 };
 
-async function append(path: string, bytes: Uint8Array): Promise<void> {
+// At most a mebibyte into the page cache, while the tree stands still and hundreds of others wait behind it: not for another thread to do.
+function append(path: string, bytes: Uint8Array): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
   try {
-    const file = await open(path, flags, 0o600);
-    await file.writeFile(bytes).finally(() => file.close());
+    const file = openSync(path, flags, 0o600);
+    try {
+      writeFileSync(file, bytes);
+    } finally {
+      closeSync(file);
+    }
   } catch (cause) {
     const { code: errno = 'unknown', syscall = 'write' } = cause as NodeJS.ErrnoException;
     throw new CheckpointError('IO', `Cannot write "${path}": ${errno}`, { path, syscall, errno }, { cause });

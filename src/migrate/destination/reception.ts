@@ -14,7 +14,6 @@ import type { TreePiece } from '../wire/container-messages.js';
 import type { DestinationChannel } from '../wire/listen.js';
 import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
 import type { Copy, Held } from './copy.js';
-import { measureFillRate } from './fill-rate.js';
 import type { Levels } from './levels.js';
 
 export interface ReceptionOptions {
@@ -23,12 +22,14 @@ export interface ReceptionOptions {
   readonly makeCopy: (directory: string, needs: RestoreNeeds) => Promise<Copy>;
   /** Takes files of a container. Rejects as it likes. */
   readonly writeTree: (piece: TreePiece, bytes: Uint8Array) => Promise<void>;
-  /** See fill-rate.ts. */
-  readonly sample: string;
+  /** What a restore would find here now: fill-rate.ts, pace.ts. */
+  readonly measure: () => Promise<Figures>;
   readonly networkSwitch: NetworkSwitch | undefined;
   /** Sees to it that somebody can answer for the held copy when this process is killed. */
   readonly record: (held: Held) => Promise<void>;
 }
+
+type Figures = Pick<Extract<ToSource, { type: 'level-done' }>, 'fillBytesPerSecond' | 'paceMs'>;
 
 export class Reception {
   readonly #options: ReceptionOptions;
@@ -141,9 +142,9 @@ export class Reception {
 
   #tellWhen(number: number, whole: Promise<void>): void {
     // Beside the pages that come in.
-    const filling = measureFillRate(this.#options.sample);
-    const told = Promise.all([filling, whole]).then(([fillBytesPerSecond]) =>
-      this.#send({ type: 'level-done', number, fillBytesPerSecond }),
+    const measured = this.#options.measure();
+    const told = Promise.all([measured, whole]).then(([figures]) =>
+      this.#send({ type: 'level-done', number, ...figures }),
     );
     void this.#orFail(told);
   }

@@ -7,16 +7,18 @@ import type { SourceChannel } from '../wire/connect.js';
 import type { ToSource } from '../wire/messages.js';
 import { measure } from './measure.js';
 import type { IterationReport, Tracking } from './options.js';
+import type { Shape } from './shape.js';
 
 export interface Iterating {
   /** Counts. */
   readonly sender: PageSender;
   readonly tracking: Tracking;
-  /** Sends level `number`, to its end. */
-  readonly look: (number: number) => Promise<void>;
+  /** Sends level `number`, to its end. For how long the tree stood still for it, in milliseconds, if it did. */
+  readonly look: (number: number) => Promise<number | undefined>;
   readonly channel: SourceChannel;
   readonly policy: Policy;
-  readonly streams: number;
+  /** What CRIU would find here now: pace.ts, shape.ts. */
+  readonly probe: () => Promise<Shape & { readonly paceMs: number }>;
   readonly roundTripMs: number;
   readonly signal: AbortSignal;
   /** performance.now() of the beginning. */
@@ -42,7 +44,7 @@ export async function iterate(run: Iterating): Promise<Iterated> {
 }
 
 async function iteration(
-  { look, sender, tracking, channel, signal, streams, roundTripMs }: Iterating,
+  { look, probe, sender, tracking, channel, signal, roundTripMs }: Iterating,
   before: readonly IterationReport[],
 ): Promise<IterationReport> {
   const number = before.length;
@@ -50,11 +52,14 @@ async function iteration(
   const start = sender.counters();
   await channel.send({ type: 'level', number, final: undefined });
   const begun = performance.now();
-  await look(number);
+  const probed = probe();
+  probed.catch(() => {});
+  const frozenMs = await look(number);
   const lookMs = performance.now() - begun;
-  const { fillBytesPerSecond } = await acknowledged(channel, number, signal);
+  const { fillBytesPerSecond, paceMs: there } = await acknowledged(channel, number, signal);
   const counted = { number, ms: performance.now() - from, lookMs, start, end: sender.counters(), tracking };
-  return measure({ ...counted, streams, roundTripMs, fillBytesPerSecond }, before);
+  const { paceMs: here, ...shape } = await probed;
+  return measure({ ...counted, ...shape, roundTripMs, fillBytesPerSecond, paceMs: { here, there }, frozenMs }, before);
 }
 
 type LevelDone = Extract<ToSource, { type: 'level-done' }>;

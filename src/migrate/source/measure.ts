@@ -2,8 +2,9 @@
 // what the iterations have shown.
 
 import type { TransferCounters } from '../../addon/page-streams.js';
-import { type Dirtied, predictDirty, predictDowntime } from '../policy.js';
+import { type Dirtied, type DowntimeModel, type Prediction, predictDirty, predictDowntime } from '../prediction.js';
 import type { IterationReport, Tracking } from './options.js';
+import type { Shape } from './shape.js';
 
 /** Counted over one level. */
 export interface Counted {
@@ -15,24 +16,27 @@ export interface Counted {
   readonly tracking: Tracking;
 }
 
-export interface Measured extends Counted {
-  /** Threads that sent. */
-  readonly streams: number;
+export interface Measured extends Counted, Shape {
   readonly roundTripMs: number;
   /** Of a restore at the destination. */
   readonly fillBytesPerSecond: number;
+  readonly paceMs: DowntimeModel['paceMs'];
+  readonly frozenMs: number | undefined;
 }
 
 const PAGE_BYTES = 4096;
 const MS_PER_S = 1000;
 const NS_PER_MS = 1e6;
+// What takes less is no measure.
+const MIN_LOOKING_MS = 0.01;
 
 export function measure(level: Measured, iterations: readonly IterationReport[]): IterationReport {
   const counted = count(level, iterations.at(-1));
   const { bytes, changedBytes, wireBytes, wireBytesPerSecond } = counted;
-  const { ms, lookMs, streams, roundTripMs, fillBytesPerSecond, start, end, tracking } = level;
-  // While the link is waited for, nothing is looked at.
-  const lookingMs = Math.max(lookMs - (end.stallNs - start.stallNs) / NS_PER_MS / streams, 1);
+  const { ms, lookMs, roundTripMs, fillBytesPerSecond, tracking, paceMs, tasks, areasMs, frozenMs } = level;
+  // In the final dump one task of CRIU fetches the pages, which takes as long as it takes us; comparing goes on beside it, but so does
+  // taking them out of the pipes.
+  const lookingMs = Math.max(counted.readMs + counted.sortMs, MIN_LOOKING_MS);
   const treeBytes = Math.max(bytes, iterations[0]?.bytes ?? 0);
   // A page was last seen when the kernel forgot who had written, or, on average, when half of the looking was over.
   const unseenMs = tracking === 'soft-dirty' ? ms : ms - lookMs / 2;
@@ -50,6 +54,10 @@ export function measure(level: Measured, iterations: readonly IterationReport[])
     dumpBytesPerSecond: (bytes / lookingMs) * MS_PER_S,
     fillBytesPerSecond,
     roundTripMs,
+    paceMs,
+    tasks,
+    areasMs,
+    frozenMs,
     wireRatio: changedBytes === 0 ? 1 : wireBytes / changedBytes,
   });
   return { ...counted, ...prediction };
@@ -63,7 +71,7 @@ function dirtiedOf({ changedBytes, sinceMs }: Pick<IterationReport, 'changedByte
 export function count(
   { number, ms, lookMs, start, end, tracking }: Counted,
   before: IterationReport | undefined,
-): Omit<IterationReport, 'predictedDowntimeMs' | 'leastDowntimeMs'> {
+): Omit<IterationReport, keyof Prediction> {
   const changedBytes = (end.sentPages - start.sentPages) * PAGE_BYTES;
   const wireBytes = end.wireBytes - start.wireBytes;
   const sinceMs =
@@ -82,5 +90,8 @@ export function count(
     sinceMs,
     dirtyBytesPerSecond: sinceMs === undefined ? undefined : changedBytes / (sinceMs / MS_PER_S),
     wireBytesPerSecond: Math.max(wireBytes / (ms / MS_PER_S), before?.wireBytesPerSecond ?? 0, 1),
+    readMs: (end.readNs - start.readNs) / NS_PER_MS,
+    sortMs: (end.sortNs - start.sortNs) / NS_PER_MS,
+    stallMs: (end.stallNs - start.stallNs) / NS_PER_MS,
   };
 }

@@ -8,6 +8,7 @@ import type { Work } from '../../criu/operation.js';
 import { assertOutside } from '../../criu/outside.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { estimateTree } from '../../pages/estimate.js';
+import { openPace } from '../pace.js';
 import { connectControl, connectPages } from '../wire/connect.js';
 import { runFinal } from './final.js';
 import { expectMessage, introduce } from './introduce.js';
@@ -17,6 +18,7 @@ import type { MigrateProgress, MigrateReport } from './options.js';
 import { packingOf } from './packing.js';
 import { openPreDumps } from './pre-dumps.js';
 import { reportOf } from './report.js';
+import { measureShape } from './shape.js';
 import { scanTasksOf } from './tasks.js';
 import { chooseTracking } from './tracking.js';
 
@@ -84,7 +86,7 @@ async function move(run: Opened): Promise<MigrateReport> {
   return reportOf(run, iterated, await runFinal(run, iterated?.iterations ?? []));
 }
 
-async function runIterations({ plan, work, begun, link, sender, tracking, preDumps }: Opened): Promise<Iterated> {
+async function runIterations({ plan, work, begun, criu, link, sender, tracking, preDumps }: Opened): Promise<Iterated> {
   const { maxDowntimeMs, maxTotalMs, maxBytes, whenDiverging, dryRun } = plan.options;
   const policy = {
     maxDowntimeMs: maxDowntimeMs ?? DEFAULTS.maxDowntimeMs,
@@ -94,16 +96,20 @@ async function runIterations({ plan, work, begun, link, sender, tracking, preDum
     maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
     whenDiverging: whenDiverging ?? 'give-up',
   } as const;
+  const pace = openPace(criu.path, work.signal);
+  // Before there is anything else to do.
+  await pace();
   return iterate({
     sender,
     tracking: tracking.kind,
     look: async (number) => {
-      if (preDumps !== undefined) return preDumps.send(number, work.signal);
+      if (preDumps !== undefined) return (await preDumps.send(number, work.signal)).frozenMs;
       await sender.scan(await scanTasksOf(plan.pid), { signal: work.signal }).done;
       await sender.finish({ signal: work.signal }).done;
+      return undefined;
     },
+    probe: async () => ({ paceMs: await pace(), ...(await measureShape(plan.pid)) }),
     channel: link.channel,
-    streams: streamsOf(plan.options),
     roundTripMs: link.roundTripMs,
     policy,
     signal: work.signal,

@@ -82,8 +82,15 @@ export interface IterationReport {
   /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */
   readonly dirtyBytesPerSecond: number | undefined;
   readonly wireBytesPerSecond: number;
+  /** Processor time of the threads that send: reading pages; looking for zeros and comparing. */
+  readonly readMs: number;
+  readonly sortMs: number;
+  /** In which they waited for the link, summed over them. */
+  readonly stallMs: number;
   /** If the final dump came next; of the final dump, what it was. */
   readonly predictedDowntimeMs: number;
+  /** Its parts; the final dump has none. */
+  readonly predictedDowntime?: DowntimeParts;
   /** What it would be if nothing had changed: no further iteration gets below. Of the final dump, what it was. */
   readonly leastDowntimeMs: number;
 }
@@ -113,6 +120,8 @@ export interface MigrateReport {
   /** From the freeze here to the word that the tree runs there, less half a round trip for the word. Absent for a dry run. */
   readonly downtimeMs: number | undefined;
   readonly predictedDowntimeMs: number;
+  /** Its parts. Absent when nothing was predicted. */
+  readonly predictedDowntime: DowntimeParts | undefined;
   /** Of the prediction, as a share of the downtime: 0.1 when it was too high by a tenth. Absent when nothing was predicted, or came. */
   readonly predictionError: number | undefined;
   readonly downtime: DowntimeParts | undefined;

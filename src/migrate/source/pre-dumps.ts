@@ -10,6 +10,7 @@ import { captureFailed } from '../../criu/capture-failed.js';
 import { LOG_LEVEL, NO_FDS } from '../../criu/dump.js';
 import { Held } from '../../images/held.js';
 import { openDirectory } from '../../images/staging.js';
+import { readDumpStats } from '../../images/stats.js';
 import { encodeOptions } from '../../options/request.js';
 import type { DumpOptions, PreDumpOptions } from '../../options/types.js';
 import { writeConfigFile } from '../../rpc/config-file.js';
@@ -18,7 +19,7 @@ import { type Ground, openGround } from './ground.js';
 
 export interface PreDumps extends AsyncDisposable {
   /** Sends level `number`, to its end. Rejects as preDump() does; the tree runs on in any case. */
-  send(number: number, signal: AbortSignal): Promise<void>;
+  send(number: number, signal: AbortSignal): Promise<{ readonly frozenMs: number }>;
   /** For the final dump. */
   readonly ground: Ground;
 }
@@ -32,6 +33,7 @@ export interface PreDumpsPlan {
   readonly sender: PageSender;
 }
 
+const US_PER_MS = 1000;
 const LOG_FILE = 'pre-dump.log';
 
 export async function openPreDumps({ pid, criu, options, sender }: PreDumpsPlan): Promise<PreDumps> {
@@ -69,6 +71,8 @@ export async function openPreDumps({ pid, criu, options, sender }: PreDumpsPlan)
       if (answer.kind !== 'served' || 'error' in reception || reception.failure !== undefined)
         throw await failed({ pid, path, signal, answer, reception, stderr: ground.session.stderr() });
       await sender.finish({ directory, signal }).done;
+      const { frozen_time: frozenUs } = await readDumpStats(path);
+      return { frozenMs: frozenUs / US_PER_MS };
     },
     ground,
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),

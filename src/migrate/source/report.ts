@@ -39,6 +39,7 @@ export function reportOf(
     predictionError:
       downtimeMs === undefined || predictedDowntimeMs === undefined ? undefined : predictedDowntimeMs / downtimeMs - 1,
     predictedDowntimeMs: predictedDowntimeMs ?? 0,
+    predictedDowntime: iterated?.iterations.at(-1)?.predictedDowntime,
     downtime,
     cpuMs: cpuNs / 1e6,
     stallMs: stallNs / 1e6,

@@ -9,7 +9,7 @@ import { type MovedContainer, parseMovedContainer, parseTreePiece, type TreePiec
 /** In the order of preference. */
 export const PAGE_CODECS: readonly PageCodec[] = ['lz4', 'zstd'];
 /** Both ends speak this version or none. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** What a restore needs to be told that a dump was told. */
 export interface RestoreNeeds {
@@ -83,8 +83,13 @@ export type ToSource =
       readonly rootThere: boolean;
     }
   | { readonly type: 'streams' }
-  /** With the rate at which memory is filled there. */
-  | { readonly type: 'level-done'; readonly number: number; readonly fillBytesPerSecond: number }
+  /** With the rate at which memory is filled there, and the pace of that host (pace.ts). */
+  | {
+      readonly type: 'level-done';
+      readonly number: number;
+      readonly fillBytesPerSecond: number;
+      readonly paceMs: number;
+    }
   | { readonly type: 'prepared'; readonly pid: number; readonly restoreMs: number }
   | { readonly type: 'running'; readonly pid: number; readonly resumeMs: number }
   /** No copy is there, nor will there be one. With the reason, when it is one. */
@@ -150,6 +155,7 @@ export function parseToSource(value: unknown): ToSource {
         type: 'level-done',
         number: whole(f, 'number', 2 ** 16),
         fillBytesPerSecond: rate(f, 'fillBytesPerSecond'),
+        paceMs: duration(f, 'paceMs'),
       };
     case 'prepared':
       return { type: 'prepared', pid: whole(f, 'pid', PID_MAX), restoreMs: duration(f, 'restoreMs') };

@@ -1,7 +1,7 @@
 // The verdict after an iteration, and what it rests on.
 
 import { describe, expect, it } from 'vitest';
-import { decide, type Policy, predictDirty, predictDowntime } from '../../../src/migrate/policy.js';
+import { decide, type Policy } from '../../../src/migrate/policy.js';
 import type { IterationReport } from '../../../src/migrate/source/options.js';
 
 const POLICY: Policy = {
@@ -28,6 +28,9 @@ function iteration(number: number, given: Partial<IterationReport>): IterationRe
     sinceMs: number === 0 ? undefined : 1000,
     dirtyBytesPerSecond: undefined,
     wireBytesPerSecond: 100 * MIB,
+    readMs: 0,
+    sortMs: 0,
+    stallMs: 0,
     predictedDowntimeMs: 1000,
     leastDowntimeMs: 100,
     ...given,
@@ -77,56 +80,5 @@ describe('decide()', () => {
     expect(verdictOf({ maxBytes: 4000 * MIB }, {})).toBe('give-up: max-bytes');
     expect(verdictOf({ maxIterations: 1 }, {})).toBe('give-up: max-iterations');
     expect(verdictOf({ maxIterations: 1, whenDiverging: 'stop' }, {})).toBe('stop: max-iterations');
-  });
-});
-
-describe('predictDirty()', () => {
-  it('follows a tree that writes ever other pages, and one that writes the same ones', () => {
-    const before = { changedBytes: 200 * MIB, sinceMs: 2000 };
-    expect(predictDirty({ changedBytes: 100 * MIB, sinceMs: 1000 }, before, 500)).toBeCloseTo(50 * MIB, -3);
-    expect(predictDirty({ changedBytes: 200 * MIB, sinceMs: 1000 }, before, 500)).toBeCloseTo(200 * MIB, -3);
-  });
-
-  it('lies between them while it does not know', () => {
-    const last = { changedBytes: 100 * MIB, sinceMs: 1000 };
-    for (const before of [undefined, last, { changedBytes: 0, sinceMs: 5000 }]) {
-      const dirty = predictDirty(last, before, 500);
-      expect(dirty).toBeGreaterThan(50 * MIB);
-      expect(dirty).toBeLessThan(100 * MIB);
-    }
-  });
-
-  it('predicts nothing of nothing', () => {
-    expect(predictDirty({ changedBytes: 0, sinceMs: 1000 }, undefined, 500)).toBe(0);
-    expect(predictDirty({ changedBytes: MIB, sinceMs: 0 }, undefined, 500)).toBe(0);
-  });
-});
-
-describe('predictDowntime()', () => {
-  const model = {
-    bytes: 1000 * MIB,
-    lookedAtBytes: 1000 * MIB,
-    dirtyBytes: 100 * MIB,
-    wireBytesPerSecond: 100 * MIB,
-    dumpBytesPerSecond: 2000 * MIB,
-    fillBytesPerSecond: 4000 * MIB,
-    roundTripMs: 20,
-    wireRatio: 0.5,
-  };
-
-  it('adds looking or sending, whichever is slower, to filling and what is fixed', () => {
-    const least = predictDowntime({ ...model, dirtyBytes: 0 });
-    expect(least.predictedDowntimeMs).toBeCloseTo(least.leastDowntimeMs, 6);
-    const both = predictDowntime(model);
-    expect(both.leastDowntimeMs).toBeCloseTo(least.leastDowntimeMs, 6);
-    // 500 ms to look at it all, 500 ms to send half of 100 MiB at 100 MiB/s: at once. Looking at what has changed comes on top.
-    expect(both.predictedDowntimeMs - least.predictedDowntimeMs).toBeCloseTo(50, 6);
-    const slow = predictDowntime({ ...model, wireBytesPerSecond: 25 * MIB });
-    expect(slow.predictedDowntimeMs - least.predictedDowntimeMs).toBeCloseTo(1500, 6);
-  });
-
-  it('does not look at what the kernel says was not written', () => {
-    const tracked = predictDowntime({ ...model, lookedAtBytes: 0, wireBytesPerSecond: 10_000 * MIB });
-    expect(predictDowntime(model).leastDowntimeMs - tracked.leastDowntimeMs).toBeCloseTo(500, 6);
   });
 });
