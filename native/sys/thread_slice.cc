@@ -9,7 +9,7 @@ namespace frazil {
 
 void take_short_turns(uint64_t ns) noexcept {
   sched_attr attributes{};
-  // Who may not keeps his long turns: others wait longer for theirs, nothing is wrong.
+  // Who may not keeps his long turns, and gives up more with each yield: slower, never wrong.
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) == -1) return;
   attributes.sched_runtime = ns;
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);
