@@ -26,6 +26,7 @@ class ArchivePages final : public page::PagesPlace {
 
   // ENOENT for one that the archive does not have, ENODATA when it is shorter.
   Result<std::unique_ptr<page::StoredPages>> open(uint32_t pages_id, uint64_t bytes) noexcept override;
+  uint64_t cached_bytes() const noexcept override { return stream_->cached_bytes(); }
 
  private:
   std::shared_ptr<StreamFile> stream_;

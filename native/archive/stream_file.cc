@@ -10,9 +10,6 @@
 namespace frazil::archive {
 namespace {
 
-// 4 MiB of our frames: more than the pages that a handful of threads is at, less than what a server may cost.
-constexpr size_t kKept = 16;
-
 constexpr std::array<uint8_t, 4> kZstd{0x28, 0xb5, 0x2f, 0xfd};
 constexpr std::array<uint8_t, 4> kLz4{0x04, 0x22, 0x4d, 0x18};
 constexpr std::array<uint8_t, 2> kGzip{0x1f, 0x8b};
@@ -26,11 +23,11 @@ bool begins_with(const std::array<uint8_t, 4>& first, const std::array<uint8_t, 
 
 }  // namespace
 
-Result<std::unique_ptr<StreamFile>> StreamFile::open(UniqueFd file) noexcept {
+Result<std::unique_ptr<StreamFile>> StreamFile::open(UniqueFd file, uint64_t kept_bytes) noexcept {
   struct stat status{};
   if (::fstat(file.get(), &status) == -1) return SysError{errno, "fstat"};
   if (!S_ISREG(status.st_mode)) return SysError{EBADMSG, "open"};
-  std::unique_ptr<StreamFile> opened(new StreamFile(std::move(file), status));
+  std::unique_ptr<StreamFile> opened(new StreamFile(std::move(file), status, kept_bytes));
   std::array<uint8_t, 4> first{};
   const auto got = pread_full(opened->file_.get(), first.data(), first.size(), 0);
   if (!got.ok()) return got.error();
@@ -77,16 +74,20 @@ Result<void> StreamFile::read(uint64_t at, std::span<std::byte> into) noexcept {
 
 // `into` bytes of the frame, from its byte `from` on.
 Result<void> StreamFile::read_frame(const Frame& frame, uint64_t from, std::span<std::byte> into) noexcept {
-  OpenedPtr opened = find(frame.at);
+  bool made = false;
+  FrameCache::Content content = cache_.find(frame.at);
   // A whole one goes to its place at once, and will not be wanted again.
-  if (opened == nullptr && into.size() == frame.bytes) return unpack(frame, into);
-  if (opened == nullptr) {
-    auto fresh = std::make_shared<Opened>(Opened{frame.at, std::vector<std::byte>(frame.bytes)});
-    if (auto unpacked = unpack(frame, fresh->content); !unpacked.ok()) return unpacked;
-    opened = fresh;
-    keep(opened);
+  if (content == nullptr && into.size() == frame.bytes) return unpack(frame, into);
+  if (content == nullptr) {
+    auto got = cache_.get(frame.at, frame.bytes, [&](std::vector<std::byte>& fresh) noexcept {
+      made = true;
+      return unpack(frame, fresh);
+    });
+    if (!got.ok()) return got.error();
+    content = std::move(got).value();
   }
-  std::memcpy(into.data(), opened->content.data() + from, into.size());
+  if (!made) cached_bytes_.fetch_add(into.size(), std::memory_order_relaxed);
+  std::memcpy(into.data(), content->data() + from, into.size());
   return {};
 }
 
@@ -120,18 +121,6 @@ Result<void> StreamFile::unpack_with(Decoder& decoder, const Frame& frame, std::
   if (!unpacked.ok()) return unpacked.error();
   if (unpacked.value() != frame.bytes) return SysError{EBADMSG, "seek table"};
   return {};
-}
-
-StreamFile::OpenedPtr StreamFile::find(uint64_t at) const noexcept {
-  const std::lock_guard guard(mutex_);
-  const auto found = std::find_if(opened_.begin(), opened_.end(), [&](const OpenedPtr& one) { return one->at == at; });
-  return found == opened_.end() ? nullptr : *found;
-}
-
-void StreamFile::keep(OpenedPtr opened) noexcept {
-  const std::lock_guard guard(mutex_);
-  opened_.push_front(std::move(opened));
-  if (opened_.size() > kKept) opened_.pop_back();
 }
 
 // As PagesFile does: a write changes the times before the data.

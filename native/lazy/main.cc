@@ -31,6 +31,7 @@ struct Arguments {
   int peer = -1;     // its pages are there, and neither in the directory nor in an archive
   int chain = -1;    // its pages are in this images directory and its parents
   int replay = -1;
+  uint64_t cache_bytes = 0;  // of frames of the archive that are kept decompressed
 };
 
 bool take(Arguments& arguments, std::string_view name, int value) noexcept {
@@ -67,6 +68,8 @@ bool take(Arguments& arguments, std::string_view name, int value) noexcept {
     arguments.chain = value;
   else if (name == "replay")
     arguments.replay = value;
+  else if (name == "cachekib")
+    arguments.cache_bytes = static_cast<uint64_t>(value) << 10;
   else
     return false;
   return true;
@@ -111,7 +114,7 @@ Result<std::unique_ptr<page::PagesPlace>> open_place(const Arguments& arguments)
   if (arguments.archive < 0) return std::unique_ptr<page::PagesPlace>();
   auto places = archive::read_places(arguments.places);
   if (!places.ok()) return places.error();
-  auto stream = archive::StreamFile::open(UniqueFd(arguments.archive));
+  auto stream = archive::StreamFile::open(UniqueFd(arguments.archive), arguments.cache_bytes);
   if (!stream.ok()) return stream.error();
   return std::unique_ptr<page::PagesPlace>(
       new archive::ArchivePages(std::move(stream).value(), std::move(places).value()));

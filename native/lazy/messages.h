@@ -9,7 +9,7 @@
 
 namespace frazil::lazy {
 
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 
 // Server or guardian to caller, one packet each on the control socket.
 enum class Event : uint32_t {
@@ -73,6 +73,7 @@ struct Board {
   std::atomic<uint64_t> unmaps;
   std::atomic<uint64_t> replayed_pages;
   std::atomic<uint64_t> source_bytes;  // asked of the source; fewer than copied when several tasks shared them
+  std::atomic<uint64_t> cached_bytes;  // of those, from frames that had been decompressed before; when it has ended
   std::atomic<uint64_t> ready_ns;      // CLOCK_MONOTONIC, of each step
   std::atomic<uint64_t> restored_ns;
   std::atomic<uint64_t> first_fault_ns;
@@ -80,6 +81,6 @@ struct Board {
   std::atomic<uint64_t> cpu_ns;
   std::array<std::atomic<uint64_t>, kBuckets> latency;
 };
-static_assert(sizeof(Board) == 8 + 23 * 8 + kBuckets * 8);
+static_assert(sizeof(Board) == 8 + 24 * 8 + kBuckets * 8);
 
 }  // namespace frazil::lazy

@@ -173,6 +173,7 @@ Exit Server::close_down() noexcept {
   if (options_.record >= 0) (void)recorder_.write(options_.record);
   timespec used{};
   (void)::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  board_.cached_bytes = source_->cached_bytes();
   board_.cpu_ns = static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
   say({options_.control, options_.log}, verdict);
   if (filled) return Exit::filled;

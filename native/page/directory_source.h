@@ -23,6 +23,7 @@ class DirectorySource final : public Source {
   Result<std::vector<PagemapEntry>> lazy_runs(const ImageId& image) noexcept override;
   // ESTALE and ENODATA when the file was written to or cut short since.
   std::optional<SourceFailure> fetch(const Want& want, Taker& taker) noexcept override;
+  uint64_t cached_bytes() const noexcept override { return place_ == nullptr ? 0 : place_->cached_bytes(); }
 
  private:
   struct Run {

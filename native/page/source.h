@@ -77,6 +77,9 @@ class Source {
   // Remote: what comes is delivered to `taker` from now on, on a thread of the source, until `stop`. Before the first fetch().
   virtual Result<void> begin(Taker& /*taker*/, const Cancel& /*stop*/) noexcept { return {}; }
 
+  // How much of what was fetched had been decompressed before, for another page or another task.
+  virtual uint64_t cached_bytes() const noexcept { return 0; }
+
   // Every page that is needed has been delivered, and `stop` has been signalled. A remote source closes its session, so that the peer may end.
   virtual Result<void> finish() noexcept { return {}; }
 };

@@ -31,6 +31,8 @@ class PagesPlace {
 
   // ENODATA when it holds less than `bytes`.
   virtual Result<std::unique_ptr<StoredPages>> open(uint32_t pages_id, uint64_t bytes) noexcept = 0;
+  // How much of what was read had been decompressed before.
+  virtual uint64_t cached_bytes() const noexcept { return 0; }
 };
 
 }  // namespace frazil::page

@@ -1,14 +1,18 @@
 // The uncompressed stream of an archive, read anywhere: the same bytes from a plain file and from frames, and no bytes at all from what is
 // damaged, cut short or changed.
 
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <random>
 
 #include "archive/archive_pages.h"
+#include "archive/frame_cache.h"
 #include "archive/stream_file.h"
+#include "core/thread.h"
 #include "sys/full_io.h"
 #include "sys/memfd.h"
 #include "test/tests.h"
@@ -114,6 +118,48 @@ void read_frames(Tests& tests, compress::Codec codec) {
   });
 }
 
+Result<FrameCache::Content> get(FrameCache& cache, uint64_t at, int* made) {
+  return cache.get(at, kFrame, [&](Bytes& into) {
+    ++*made;
+    into[0] = static_cast<std::byte>(at);
+    return Result<void>{};
+  });
+}
+
+void keep_frames(Tests& tests) {
+  FrameCache cache(3 * kFrame);
+  int made = 0;
+  // The first is asked for in between, so the second is the one that was not asked for for the longest time.
+  for (const uint64_t at : {1, 2, 1, 3, 1, 4}) {
+    const auto content = get(cache, at, &made);
+    tests.expect(content.ok() && (*content.value())[0] == static_cast<std::byte>(at));
+  }
+  tests.expect(made == 4 && cache.bytes() == 3 * kFrame);
+  tests.expect(cache.find(1) != nullptr && cache.find(2) == nullptr);
+  const auto failed = cache.get(5, kFrame, [](Bytes&) { return Result<void>(SysError{EBADMSG, "frame"}); });
+  tests.expect(!failed.ok() && failed.error().number == EBADMSG && cache.find(5) == nullptr);
+  tests.expect(get(cache, 5, &made).ok() && made == 5);
+}
+
+void make_once(Tests& tests) {
+  FrameCache cache(0);
+  std::atomic<int> waiting{0};
+  int made = 0;
+  const auto ask = [&] {
+    ++waiting;
+    (void)cache.get(7, kFrame, [&](Bytes&) {
+      ++made;
+      while (waiting < 4) ::sched_yield();
+      return Result<void>{};
+    });
+  };
+  {
+    std::vector<Thread> threads;
+    for (int i = 0; i < 4; ++i) threads.push_back(Thread::spawn("asks", ask).value());
+  }
+  tests.expect(made == 1 && cache.bytes() == kFrame);
+}
+
 }  // namespace
 }  // namespace frazil::archive
 
@@ -124,6 +170,8 @@ using namespace archive;
 void test_archive_stream(Tests& tests) {
   read_frames(tests, compress::Codec::zstd);
   read_frames(tests, compress::Codec::lz4);
+  tests.run("frames are kept as long as there is room, those asked for last", [&] { keep_frames(tests); });
+  tests.run("a frame that many ask for at once is made once", [&] { make_once(tests); });
   tests.run("a plain file is its own stream; one that is written to is stale, gzip has no table", [&] {
     const Bytes stream = some_bytes(4);
     expect_same(tests, stream, stream);

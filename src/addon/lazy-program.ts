@@ -14,7 +14,7 @@ export function lazyProgram(): string {
   throw new CheckpointError('ADDON_MISSING', message, { tried: [path] });
 }
 
-const VERSION = 2;
+const VERSION = 3;
 
 const EVENTS = [undefined, 'ready', 'restored', 'filled', 'failed', 'refused'] as const;
 const FAULTS = [
@@ -91,6 +91,7 @@ const COUNTERS = [
   'unmaps',
   'replayedPages',
   'sourceBytes',
+  'cachedBytes',
   'readyNs',
   'restoredNs',
   'firstFaultNs',

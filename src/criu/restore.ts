@@ -124,13 +124,16 @@ function checkRewriting({ lazily, source, options }: Rewriting): void {
 
 const MAX_THREADS = 64;
 const MIN_RATE = 1024;
+const MAX_CACHE = 2 ** 40;
 
 function lazyOptions(lazy: boolean | LazyOptions | undefined): LazyOptions | undefined {
   if (lazy === undefined || lazy === false) return undefined;
   if (lazy === true) return {};
-  const { threads, bytesPerSecond } = lazy;
+  const { threads, bytesPerSecond, cacheBytes } = lazy;
   if (bytesPerSecond !== undefined && !(bytesPerSecond >= MIN_RATE))
     throw new RangeError(`Cannot use lazy.bytesPerSecond ${bytesPerSecond}: it must be at least ${MIN_RATE}`);
+  if (cacheBytes !== undefined && !(cacheBytes >= 0 && cacheBytes <= MAX_CACHE))
+    throw new RangeError(`Cannot use lazy.cacheBytes ${cacheBytes}: it must be from 0 to ${MAX_CACHE}`);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
     throw new RangeError(`Cannot use lazy.threads ${threads}: it must be a whole number from 1 to ${MAX_THREADS}`);
   return lazy;

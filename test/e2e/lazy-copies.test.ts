@@ -107,6 +107,9 @@ testWith([CRIU_42.here], 'copies out of a compressed archive; the end of one is 
   const { bytes } = await copies.filling.done;
   expect(bytes.dropped).toBeGreaterThan(0);
   expect(bytes.shared).toBeGreaterThan(0);
+  // The first page that a task touches is in the same frame for all.
+  expect(bytes.cached).toBeGreaterThan(0);
+  expect(bytes.cached).toBeLessThanOrEqual(bytes.read);
   await askAll(made, others);
   await endAll({ ...copies, trees: others });
 });

@@ -106,6 +106,11 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
     argument: 'required',
     value: 'SIZE',
   }),
+  own('cache', {
+    text: 'With --lazy, from a compressed archive: keep up to SIZE of it decompressed; default: 32M, with --copies 256M',
+    argument: 'required',
+    value: 'SIZE',
+  }),
   ...REWRITING,
   ...INTO_CONTAINER,
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),

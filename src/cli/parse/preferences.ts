@@ -11,6 +11,7 @@ export interface LazyPreferences {
   readonly record?: string;
   readonly replay?: string;
   readonly bytesPerSecond?: number;
+  readonly cacheBytes?: number;
 }
 
 export interface Preferences extends LazyPreferences {
@@ -96,13 +97,15 @@ function lazyOf(settings: Settings): LazyPreferences {
   const record = lastValue(settings, 'record');
   const replay = lastValue(settings, 'replay');
   const rate = lastValue(settings, 'fill-rate');
+  const cache = lastValue(settings, 'cache');
   const copies = lastValue(settings, 'copies');
   return {
     lazy: settings.has('lazy'),
     ...(copies === undefined ? {} : { copies: copiesOf(copies) }),
     ...(record === undefined ? {} : { record }),
     ...(replay === undefined ? {} : { replay }),
-    ...(rate === undefined ? {} : { bytesPerSecond: rateOf(rate) }),
+    ...(rate === undefined ? {} : { bytesPerSecond: sizeOf('--fill-rate', rate, MIN_RATE) }),
+    ...(cache === undefined ? {} : { cacheBytes: sizeOf('--cache', cache, 0) }),
   };
 }
 
@@ -111,11 +114,12 @@ function copiesOf(value: string): number {
   return Number(value);
 }
 
-function rateOf(value: string): number {
+function sizeOf(option: string, value: string, least: number): number {
   const [, digits, unit = ''] = /^(\d{1,12})([KMG]?)$/.exec(value) ?? [];
-  const rate = Number(digits) * (UNITS[unit] ?? 1);
-  if (!(rate >= MIN_RATE)) throw new RangeError(`--fill-rate: at least 1K expected, such as 100M, not "${value}"`);
-  return rate;
+  const size = Number(digits) * (UNITS[unit] ?? 1);
+  const wanted = least > 0 ? 'at least 1K' : 'a size';
+  if (!(size >= least)) throw new RangeError(`${option}: ${wanted} expected, such as 100M, not "${value}"`);
+  return size;
 }
 
 function readingOf(settings: Settings): ArchiveReading {

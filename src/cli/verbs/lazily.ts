@@ -35,9 +35,10 @@ export function portOf(settings: Settings, topic: string): number | undefined {
 
 /** Paths are about the directory that the command was given in. */
 export function lazyCall(preferences: LazyPreferences, settings: Settings): { readonly lazy?: LazyOptions } {
-  const { lazy, copies, record, replay, bytesPerSecond } = preferences;
+  const { lazy, copies, record, replay, bytesPerSecond, cacheBytes } = preferences;
   if (!lazy) {
-    const given = { '--copies': copies, '--record': record, '--replay': replay, '--fill-rate': bytesPerSecond };
+    const orders = { '--record': record, '--replay': replay };
+    const given = { '--copies': copies, ...orders, '--fill-rate': bytesPerSecond, '--cache': cacheBytes };
     const needing = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
     if (needing !== undefined) throw new UsageError(`${needing} is about a lazy restore: give --lazy too`, 'restore');
     return {};
@@ -50,6 +51,7 @@ export function lazyCall(preferences: LazyPreferences, settings: Settings): { re
       ...(record === undefined ? {} : { record: resolve(record) }),
       ...(replay === undefined ? {} : { replay: resolve(replay) }),
       ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+      ...(cacheBytes === undefined ? {} : { cacheBytes }),
     },
   };
 }

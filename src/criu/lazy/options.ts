@@ -27,6 +27,11 @@ export interface LazyOptions {
   readonly threads?: number;
   /** Slows the background down, to leave a disk or a network to others; faults are answered at once all the same. At least 1024. */
   readonly bytesPerSecond?: number;
+  /**
+   * Memory for what has been decompressed of a compressed archive, which later faults nearby and those of other copies are answered from. Up to
+   * 1 TiB. Default: 256 MiB for copies, 32 MiB for one tree; it is taken as faults need it, and given back when all is filled.
+   */
+  readonly cacheBytes?: number;
 }
 
 /** How long tasks waited for pages, from the moment that the service heard of it. Rounded up to a quarter of a power of two, but never above `max`. */
@@ -71,6 +76,8 @@ export interface FillReport {
     readonly read: number;
     /** Filled with what had been read for another task: a copy of the tree, or one that was forked. */
     readonly shared: number;
+    /** Of `read`: out of parts of a compressed archive that had been decompressed for another page or another copy. */
+    readonly cached: number;
   };
   readonly tasks: number;
   readonly events: {

@@ -73,6 +73,7 @@ export function fillReport(counters: LazyCounters, moments: Moments): FillReport
       replayed: counters.replayedPages * PAGE,
       read: counters.sourceBytes,
       shared: sharedBytes(counters),
+      cached: counters.cachedBytes,
     },
     tasks: counters.tasks,
     events: { forks: counters.forks, remaps: counters.remaps, removes: counters.removes, unmaps: counters.unmaps },

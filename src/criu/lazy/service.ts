@@ -78,6 +78,7 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
     fillers: threads,
     kibps: Math.min(Math.floor(bytesPerSecond / KIBIBYTE), MAX_KIBPS),
     outlive: outlive ? 1 : 0,
+    cachekib: Math.floor((request.options.cacheBytes ?? defaultCache(request)) / KIBIBYTE),
   };
   const argv = [
     'frazil-lazy',
@@ -99,6 +100,12 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
 }
 
 const FIRST_FD = 3;
+
+const MEBIBYTE = 2 ** 20;
+
+function defaultCache({ trees = 1 }: ServiceRequest): number {
+  return (trees > 1 ? 256 : 32) * MEBIBYTE;
+}
 
 async function openFiles({ options, workDir, logFile = 'lazy-pages.log' }: ServiceRequest, opened: Held) {
   const create = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
