@@ -18,6 +18,7 @@ struct Feeding {
   UniqueFd directory;
   UniqueFd archive;  // none: the pages are in the directory
   UniqueFd places;
+  UniqueFd chain;  // none: the directory says itself where its pages are
 };
 
 const char* to_name(page::FeedFault fault) {
@@ -37,7 +38,7 @@ class FeedJob final : public Job {
       error_ = place.error();
       return;
     }
-    page::DirectorySource source(std::move(what.directory), std::move(place).value());
+    page::DirectorySource source(std::move(what.directory), std::move(place).value(), std::move(what.chain));
     failure_ = page::PageFeeder(source, *counters_).serve(what.socket.get(), cancel);
   }
 
@@ -89,10 +90,12 @@ Napi::Value feed_pages(const Napi::CallbackInfo& info) {
   if (!archive) return {};
   auto places = to_optional_fd(property(info[0], "places"));
   if (!places) return {};
+  auto chain = to_optional_fd(property(info[0], "chain"));
+  if (!chain) return {};
   auto socket = Fd::consume(property(info[0], "socket"));
   if (!socket) return {};
   auto job = std::make_unique<FeedJob>(
-      Feeding{std::move(*socket), std::move(*directory), std::move(*archive), std::move(*places)});
+      Feeding{std::move(*socket), std::move(*directory), std::move(*archive), std::move(*places), std::move(*chain)});
   return Job::start(info.Env(), "frazil-feed", std::move(job), info.Env().Undefined());
 }
 

@@ -222,6 +222,7 @@ export interface NativeFeeding {
   readonly images: Fd;
   readonly archive?: Fd;
   readonly places?: Fd;
+  readonly chain?: Fd;
 }
 
 /** Why a peer was given no more pages; native/page/page_feeder.h says what each means. */

@@ -22,7 +22,7 @@ export async function stagingChain<T>(run: Run<T>, plan: RestorePlan, work: Work
     plan.lazy === undefined ||
     plan.lazy.pageServer !== undefined ||
     plan.pages !== undefined ||
-    !((await hasParent(plan.imagesDir)) || (await lacksMarks(plan.imagesDir, work.signal)))
+    !(await needsStaging(plan.imagesDir, work.signal))
   )
     return run(plan, work);
   const { stageWholeChain } = await import('./stage-chain.js');
@@ -32,6 +32,11 @@ export async function stagingChain<T>(run: Run<T>, plan: RestorePlan, work: Work
   const workDir = options.workDir ?? named;
   const place = { imagesDir, ...(pages === undefined ? {} : { pages }) };
   return await run({ named, ...plan, ...place, options: { ...options, workDir } }, work);
+}
+
+/** Whether CRIU would read before the tree runs what may come later. */
+export async function needsStaging(imagesDir: string, signal: AbortSignal): Promise<boolean> {
+  return (await hasParent(imagesDir)) || (await lacksMarks(imagesDir, signal));
 }
 
 // Also one that leads nowhere.

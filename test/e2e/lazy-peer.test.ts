@@ -6,15 +6,20 @@ import { describe, expect } from 'vitest';
 import { archive } from '../../src/archive/archive.js';
 import { createArchive } from '../../src/archive/create/call.js';
 import { servePages } from '../../src/criu/lazy/serve-pages.js';
+import { restore } from '../../src/criu/restore.js';
 import { imagesDirectory } from '../../src/criu/target.js';
 import { CRIU_42, CRIUS, type RealCriu, runCriu, tryCriu } from '../helpers/criu-cli.js';
 import { type LeftBehind, LOOPBACK, leftBehind } from '../helpers/left-behind.js';
 import { testWith } from '../helpers/needs.js';
-import { killTree } from '../helpers/target.js';
+import { splitChain } from '../helpers/split-chain.js';
+import { killTree, startTarget } from '../helpers/target.js';
+import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
+import { dumpTo } from '../helpers/verbs.js';
 
 const MEGABYTES = 64;
 const SLOW = 32 * 2 ** 20;
+const PID_INSIDE = 1;
 
 /** Everything at once while it is being filled, and once more when it is. */
 async function checkWhole({ target, control }: LeftBehind, filled: () => Promise<unknown>): Promise<void> {
@@ -75,6 +80,30 @@ async function packed({ dumped }: LeftBehind, compress: 'none' | 'zstd'): Promis
 }
 
 describe('our page server', () => {
+  testWith([CRIU_42.here], 'feeds our restore out of a chain, with what is in the parent', async () => {
+    await using dir = tempDir();
+    const control = join(dir.path, 'control');
+    const through = ['unshare', '--pid', '--fork', 'setsid'];
+    await using target = await startTarget('memory', [control, `${MEGABYTES}`, '2', '5'], { control, through });
+    const before = await target.ask('digest');
+    const images = dir.folder('images');
+    await dumpTo(images, target, { criu: CRIU_42.path });
+    const { child, parentPages } = splitChain(dir.path, images, PID_INSIDE);
+    const small = join(dir.path, 'small');
+    await using server = await servePages(imagesDirectory(child), { address: LOOPBACK, small });
+    const pageServer = { address: LOOPBACK, port: server.port };
+    const lazy = { pageServer, bytesPerSecond: SLOW };
+    const tree = await restore(imagesDirectory(small), { criu: CRIU_42.path, lazy }).done;
+    expect(await target.ask('digest')).toEqual(before);
+    const report = await tree.filling?.done;
+    expect(report?.bytes.total).toBeGreaterThan(parentPages * 4096);
+    const served = await server.done;
+    expect(served.bytes).toBeGreaterThan(parentPages * 4096);
+    expect(await target.ask('digest')).toEqual(before);
+    await tree.kill();
+    await tree.exited;
+  });
+
   const sources = [
     { name: 'a directory', compress: undefined },
     { name: 'an uncompressed archive', compress: 'none' },

@@ -111,6 +111,11 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
     argument: 'required',
     value: 'SIZE',
   }),
+  own('small', {
+    text: 'On page-server --lazy-pages: make DIR, with all that a restore elsewhere needs beside the pages',
+    argument: 'required',
+    value: 'DIR',
+  }),
   ...REWRITING,
   ...INTO_CONTAINER,
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),

@@ -25,7 +25,11 @@ export async function runServePages({ command, settings }: Invocation, context: 
   // As CRIU's: every address, unless one is named.
   const address = lastValue(settings, 'address') ?? '0.0.0.0';
   const port = portOf(settings, 'page-server') ?? 0;
-  const server = await servePages(source, { address, port, signal: interruption.signal });
+  const small = lastValue(settings, 'small');
+  if (small !== undefined && archive !== undefined)
+    throw new UsageError('--small is about --images-dir: extract the archive first', 'page-server');
+  const call = { address, port, ...(small === undefined ? {} : { small }), signal: interruption.signal };
+  const server = await servePages(source, call);
   if (preferences.json) terminal.printJson({ event: 'listening', address, port: server.port });
   else if (!preferences.quiet) terminal.say(`Waiting for a lazy restore on port ${server.port} of ${address}`);
   const report = await follow(server, context);

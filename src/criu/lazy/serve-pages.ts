@@ -2,24 +2,28 @@
 // of the pages first.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { resolve } from 'node:path';
 import { feedPages } from '../../addon/page-feeder.js';
 import { takeConnection } from '../../addon/socket-fd.js';
 import type { Archive } from '../../archive/archive.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
-import type { LazyPagesIn } from '../../images/lazy-pages-in.js';
-import { holdsCheckpoint, openDirectory } from '../../images/staging.js';
+import { openDirectory } from '../../images/staging.js';
 import { type Operation, operation, type Work } from '../operation.js';
 import type { ImagesDirectory } from '../target.js';
 import { feedFailed } from './feed-failed.js';
 import { nameOfPeer } from './peer.js';
+import type { Served } from './served.js';
 
 export interface ServePagesCall {
   /** Of this machine. Whoever reaches it can read all memory: nobody is asked who they are, and all is plaintext. */
   readonly address: string;
   /** Default: the kernel chooses. */
   readonly port?: number;
+  /**
+   * A directory that does not exist yet: gets what a restore elsewhere needs beside the pages that are served. The small images, and pages files
+   * with holes, in which only what may not come lazily is there. Not of an archive.
+   */
+  readonly small?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -44,22 +48,18 @@ export interface PagesServer extends Operation<ServingProgress, ServingReport> {
   readonly port: number;
 }
 
-interface Served extends AsyncDisposable {
-  readonly imagesDir: string;
-  /** For messages. */
-  readonly named: string;
-  readonly pages?: LazyPagesIn;
-}
-
 const PERIOD_MS = 100;
 
 /** Resolves when it listens. Throws IMAGES_CORRUPT, IO, ADDON_MISSING, or of an archive what a restore throws. */
 export async function servePages(
   source: ImagesDirectory | Archive,
-  { address, port = 0, signal }: ServePagesCall,
+  { address, port = 0, small, signal }: ServePagesCall,
 ): Promise<PagesServer> {
+  if (small !== undefined && source.kind === 'archive')
+    throw new RangeError('Cannot write the small images of an archive: extract it, and serve the images directory');
   await using opened = new Held();
-  const served = await stage(source, signal ?? new AbortController().signal);
+  const { stageServed } = await import('./served.js');
+  const served = await stageServed(source, { small, signal: signal ?? new AbortController().signal });
   opened.defer(async () => served[Symbol.asyncDispose]());
   const images = opened.use(await openDirectory(served.imagesDir));
   const listener = await listen(address, port);
@@ -74,22 +74,6 @@ export async function servePages(
     }
   });
   return Object.assign(run, { port: listener.port });
-}
-
-async function stage(source: ImagesDirectory | Archive, signal: AbortSignal): Promise<Served> {
-  if (source.kind === 'archive') return stageArchive(source, signal);
-  const imagesDir = resolve(source.path);
-  if (await holdsCheckpoint(imagesDir)) return { imagesDir, named: imagesDir, async [Symbol.asyncDispose]() {} };
-  const message = `Cannot serve pages from "${imagesDir}": it holds no whole checkpoint (inventory.img is missing)`;
-  throw new CheckpointError('IMAGES_CORRUPT', message, { imagesDir });
-}
-
-async function stageArchive(archive: Archive, signal: AbortSignal): Promise<Served> {
-  const { stageLazily } = await import('../../archive/read/stage-lazily.js');
-  const lazily = await stageLazily(archive, signal);
-  if (lazily !== undefined) return { ...lazily, named: archive.name };
-  const { stageImages } = await import('../../archive/read/stage.js');
-  return { ...(await stageImages(archive, { signal, report: () => {} })), named: archive.name };
 }
 
 interface Listening {
