@@ -145,7 +145,7 @@ void make_once(Tests& tests) {
   FrameCache cache(0);
   std::atomic<int> waiting{0};
   int made = 0;
-  const auto ask = [&] {
+  auto ask = [&]() noexcept {
     ++waiting;
     (void)cache.get(7, kFrame, [&](Bytes&) {
       ++made;
