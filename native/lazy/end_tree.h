@@ -18,6 +18,8 @@ struct Notes {
   // The connection to where the pages come from: it breaks when the tree has ended, so that a tree that they were taken from goes on only
   // then. -1: there is none.
   std::atomic<int> peer{-1};
+  // Every page is there: nobody is to be killed any more, however the server ends.
+  std::atomic<bool> filled{false};
 
   void add(const Likeness& task) noexcept;
 };

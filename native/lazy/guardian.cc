@@ -28,6 +28,11 @@ bool has_seen_to_everything(int status) noexcept {
   // Only EINTR can fail it: it is our child, and nobody else reaps it.
   (void)retry_eintr([&] { return ::waitpid(server, &status, 0); });
   if (has_seen_to_everything(status)) ::_exit(WEXITSTATUS(status));
+  if (notes.filled) {
+    // It ended after all was done, maybe before it could say so. Who has heard it already hears no more.
+    say(mouth, Verdict::plain(Event::filled, Fault::none, {0, ""}));
+    ::_exit(static_cast<int>(Exit::filled));
+  }
   end_tree(notes, {::getpid(), server}, mouth.control);
   const int how = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
   say(mouth, Verdict::plain(Event::failed, Fault::server_died, {how, WIFSIGNALED(status) ? "signal" : "exit"}));

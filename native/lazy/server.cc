@@ -166,6 +166,7 @@ Exit Server::close_down() noexcept {
   if (filled) {
     board_.filled_ns = now_ns();
     (void)source_->finish();  // every page is here; what the peer makes of it is its own affair
+    notes_.filled = true;
   } else {
     end_tree(notes_, {::getpid(), ::getppid()}, options_.control);
   }
