@@ -38,8 +38,14 @@ export function assertMigration(options: Omit<MigrateOptions, 'dump'>): Pick<Mig
   assertWhole('maxIterations', maxIterations, { from: 0, to: MAX_ITERATIONS });
   if (!(maxDowntimeMs > 0))
     throw new RangeError(`Cannot use ${maxDowntimeMs} as maxDowntimeMs: it is a number above 0`);
+  const { throttle } = options;
+  if (throttle !== undefined && !(throttle.max > 0 && throttle.max <= MAX_THROTTLE))
+    throw new RangeError(`Cannot use ${throttle.max} as throttle.max: it is above 0 and at most ${MAX_THROTTLE}`);
   return { to, security };
 }
+
+// Who is slowed down by more does not answer any more.
+const MAX_THROTTLE = 0.95;
 
 // Each is a level of the images, which a restore has to go through.
 const MAX_ITERATIONS = 1000;

@@ -10,10 +10,13 @@ export interface Policy {
   readonly maxBytes: number;
   /** What to do when it does not converge. */
   readonly whenDiverging: 'give-up' | 'stop';
+  /** The tree may be slowed down by at most this share of its processor time. */
+  readonly maxThrottle: number;
 }
 
 export type Verdict =
-  | { readonly kind: 'iterate' }
+  /** With the tree slowed down by this share. */
+  | { readonly kind: 'iterate'; readonly throttle: number }
   /** Time for the final dump. */
   | { readonly kind: 'converged'; readonly predictedDowntimeMs: number }
   /** It will not get better, and the caller wants the final dump all the same. */
@@ -47,19 +50,40 @@ export function decide({ iterations, elapsedMs, wireBytes }: SoFar, policy: Poli
     return { kind: 'converged', predictedDowntimeMs };
   if (elapsedMs >= policy.maxTotalMs) return { kind: 'give-up', why: 'max-total', predictedDowntimeMs };
   if (wireBytes >= policy.maxBytes) return { kind: 'give-up', why: 'max-bytes', predictedDowntimeMs };
-  const why = iterations.length >= policy.maxIterations ? 'max-iterations' : hopeless(iterations, policy);
-  if (why === undefined) return { kind: 'iterate' };
+  const throttle = throttleAfter(iterations, policy);
+  const slower = throttle > (iterations.at(-1)?.throttle ?? 0);
+  const stuck = slower ? undefined : hopeless(iterations, policy);
+  const why = iterations.length >= policy.maxIterations ? 'max-iterations' : stuck;
+  if (why === undefined) return { kind: 'iterate', throttle };
   return { kind: policy.whenDiverging, why, predictedDowntimeMs };
 }
 
-function hopeless(iterations: readonly IterationReport[], { whenDiverging }: Policy): Reason | undefined {
-  // The first carries everything: it is no measure.
-  const measured = iterations.slice(1);
+// QEMU's auto-converge (migration/ram.c): when more than half of what an iteration carries is dirtied meanwhile, by a fifth at first, then by a tenth more.
+const TRIGGER = 0.5;
+const FIRST_STEP = 0.2;
+const STEP = 0.1;
+
+/** By how much to slow the tree down in the next iteration. */
+export function throttleAfter(iterations: readonly IterationReport[], { maxThrottle }: Policy): number {
+  const [before, last] = iterations.slice(-2);
+  if (before === undefined || last === undefined) return 0;
+  const gained = last.changedBytes <= before.changedBytes * TRIGGER;
+  if (gained || isLeast(last)) return last.throttle;
+  const next = last.throttle === 0 ? FIRST_STEP : last.throttle + STEP;
+  return Math.min(maxThrottle, Math.round(next * 100) / 100);
+}
+
+function isLeast({ predictedDowntimeMs, leastDowntimeMs }: IterationReport): boolean {
+  return predictedDowntimeMs <= leastDowntimeMs * NEAR;
+}
+
+function hopeless(iterations: readonly IterationReport[], { whenDiverging, maxThrottle }: Policy): Reason | undefined {
+  // The first carries everything: it is no measure. Nor is one whose tree may be slowed down further.
+  const measured = iterations.slice(1).filter((each) => each.throttle >= maxThrottle || isLeast(each));
   const patience = PATIENCE[whenDiverging];
   const last = measured.slice(-patience);
   if (last.length < patience) return undefined;
-  if (last.every(({ predictedDowntimeMs, leastDowntimeMs }) => predictedDowntimeMs <= leastDowntimeMs * NEAR))
-    return 'too-large';
+  if (last.every(isLeast)) return 'too-large';
   const best = Math.min(...measured.slice(0, -patience).map(({ changedBytes }) => changedBytes));
   return last.every(({ changedBytes }) => changedBytes > best * BETTER) ? 'diverging' : undefined;
 }

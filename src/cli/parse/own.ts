@@ -333,6 +333,11 @@ export const OWN_COMMANDS = {
     number('max-iterations', 'At most so many before the final dump, 0 for none; default 30'),
     number('max-total', 'Give up after so many milliseconds'),
     ...NETWORK,
+    own('throttle', {
+      text: 'Slow a tree down that changes faster than the link carries, by at most this share of its processor time (0.95 at most); it is alone in its cgroup',
+      argument: 'required',
+      value: 'SHARE',
+    }),
     own('when-diverging', {
       text: 'A tree that changes faster than the link carries: give-up (default) or stop it all the same',
       argument: 'required',

@@ -11,11 +11,12 @@ export function iterationLine(iteration: IterationReport): string {
     iteration;
   const share = iteration.bytes === 0 ? 0 : changedBytes / iteration.bytes;
   const full = Math.min(BAR_CELLS, Math.round(share * BAR_CELLS));
+  const slowed = iteration.throttle === 0 ? '' : `, slowed down by ${Math.round(iteration.throttle * 100)} %`;
   const dirty = dirtyBytesPerSecond === undefined ? '' : `, dirtied ${bytes(dirtyBytesPerSecond)}/s`;
   return [
     `${String(number).padStart(3)} [${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}]`,
     `${bytes(changedBytes)} of ${bytes(iteration.bytes)} changed, ${bytes(wireBytes)} sent in ${millis(ms)}`,
-    `(${bytes(wireBytesPerSecond)}/s${dirty}); predicted downtime ${millis(predictedDowntimeMs)}`,
+    `(${bytes(wireBytesPerSecond)}/s${dirty}${slowed}); predicted downtime ${millis(predictedDowntimeMs)}`,
   ].join(' ');
 }
 

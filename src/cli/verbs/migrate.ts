@@ -77,6 +77,7 @@ function wanted(settings: Settings): MigrateOptions {
     ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
     ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
     ...(settings.has('tracking') ? { tracking: tracking(lastValue(settings, 'tracking')) } : {}),
+    ...(settings.has('throttle') ? { throttle: throttleOf(lastValue(settings, 'throttle')) } : {}),
     ...numberOf(settings, 'streams', 'streams'),
     ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
     ...numberOf(settings, 'max-iterations', 'maxIterations'),
@@ -97,6 +98,11 @@ function packing(text: string | undefined): NonNullable<MigrateOptions['compress
 function tracking(text: string | undefined): NonNullable<MigrateOptions['tracking']> {
   if (text === 'auto' || text === 'soft-dirty' || text === 'digest') return text;
   throw new UsageError(`--tracking: auto, soft-dirty or digest expected, not "${text}"`, 'migrate');
+}
+
+function throttleOf(text: string | undefined): NonNullable<MigrateOptions['throttle']> {
+  if (text !== undefined && /^\d*\.?\d+$/.test(text)) return { max: Number(text) };
+  throw new UsageError(`--throttle: a share such as 0.8 expected, not "${text}"`, 'migrate');
 }
 
 function numberOf<K extends string>(settings: Settings, flag: string, name: K): Partial<Record<K, number>> {

@@ -42,6 +42,8 @@ export interface FinalDumpPlan {
   readonly by?: Dumping;
   /** Sends what else belongs to this moment, while the tree is frozen. */
   readonly also?: () => Promise<void>;
+  /** CRIU is about to stop the tree, and has not looked at its cgroups. */
+  readonly beforeFreeze?: () => void;
   /** All of the tree is sent; CRIU holds it. Says whether it is to be killed. */
   readonly decide: () => Promise<'kill' | 'resume'>;
 }
@@ -147,7 +149,10 @@ function holding(held: Holding): Hold {
       return failure;
     },
     async notify({ kind }) {
-      if (kind === 'pre-dump') at.frozen = performance.now();
+      if (kind === 'pre-dump') {
+        at.frozen = performance.now();
+        held.beforeFreeze?.();
+      }
       if (kind !== 'post-dump') return PROCEED;
       return atPostDump().catch((error: unknown) => {
         failure = error;

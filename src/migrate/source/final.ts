@@ -74,6 +74,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
       signal: work.signal,
       ...(by === undefined ? {} : { by }),
       ...(plan.vessel === undefined ? {} : { also: () => (plan.vessel as Vessel).catchUp(link.channel) }),
+      beforeFreeze: () => run.throttle?.lift(),
       decide,
     });
   };

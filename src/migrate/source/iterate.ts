@@ -8,11 +8,14 @@ import type { ToSource } from '../wire/messages.js';
 import { measure } from './measure.js';
 import type { IterationReport, Tracking } from './options.js';
 import type { Shape } from './shape.js';
+import type { Throttle } from './throttle.js';
 
 export interface Iterating {
   /** Counts. */
   readonly sender: PageSender;
   readonly tracking: Tracking;
+  /** Absent when the tree is not to be slowed down. */
+  readonly throttle: Throttle | undefined;
   /** Sends level `number`, to its end. For how long the tree stood still for it, in milliseconds, if it did. */
   readonly look: (number: number) => Promise<number | undefined>;
   readonly channel: SourceChannel;
@@ -34,17 +37,29 @@ export interface Iterated {
 /** Rejects with ABORTED, with IO when the connection is lost, or with what the destination says. */
 export async function iterate(run: Iterating): Promise<Iterated> {
   const iterations: IterationReport[] = [];
+  let throttle = 0;
   for (;;) {
-    iterations.push(await iteration(run, iterations));
+    iterations.push(await iteration({ ...run, throttled: throttle }, iterations));
     run.onIteration(iterations);
     const elapsedMs = performance.now() - run.begun;
     const verdict = decide({ iterations, elapsedMs, wireBytes: run.sender.counters().wireBytes }, run.policy);
     if (verdict.kind !== 'iterate') return { iterations, verdict };
+    if (verdict.throttle > throttle) await run.throttle?.set(verdict.throttle);
+    throttle = verdict.throttle;
   }
 }
 
 async function iteration(
-  { look, probe, sender, tracking, channel, signal, roundTripMs }: Iterating,
+  {
+    look,
+    probe,
+    sender,
+    tracking,
+    channel,
+    signal,
+    roundTripMs,
+    throttled,
+  }: Iterating & { readonly throttled: number },
   before: readonly IterationReport[],
 ): Promise<IterationReport> {
   const number = before.length;
@@ -57,7 +72,15 @@ async function iteration(
   const frozenMs = await look(number);
   const lookMs = performance.now() - begun;
   const { fillBytesPerSecond, paceMs: there } = await acknowledged(channel, number, signal);
-  const counted = { number, ms: performance.now() - from, lookMs, start, end: sender.counters(), tracking };
+  const counted = {
+    number,
+    ms: performance.now() - from,
+    lookMs,
+    start,
+    end: sender.counters(),
+    tracking,
+    throttle: throttled,
+  };
   const { paceMs: here, ...shape } = await probed;
   return measure({ ...counted, ...shape, roundTripMs, fillBytesPerSecond, paceMs: { here, there }, frozenMs }, before);
 }

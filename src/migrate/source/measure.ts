@@ -14,6 +14,8 @@ export interface Counted {
   readonly start: TransferCounters;
   readonly end: TransferCounters;
   readonly tracking: Tracking;
+  /** See IterationReport. */
+  readonly throttle?: number;
 }
 
 export interface Measured extends Counted, Shape {
@@ -47,7 +49,8 @@ export function measure(level: Measured, iterations: readonly IterationReport[])
     lookedAtBytes: tracking === 'soft-dirty' ? 0 : treeBytes,
     dirtyBytes: Math.min(
       treeBytes,
-      predictDirty(dirtied, before === undefined ? undefined : dirtiedOf(before), unseenMs),
+      // Of a tree at another speed nothing can be told.
+      predictDirty(dirtied, before?.throttle === counted.throttle ? dirtiedOf(before) : undefined, unseenMs),
     ),
     // What travelled had arrived when the word of it set out.
     wireBytesPerSecond: Math.max(wireBytesPerSecond, (wireBytes / Math.max(ms - roundTripMs, lookMs, 1)) * MS_PER_S),
@@ -69,7 +72,7 @@ function dirtiedOf({ changedBytes, sinceMs }: Pick<IterationReport, 'changedByte
 
 /** Without a prediction: of a level after which nothing follows. */
 export function count(
-  { number, ms, lookMs, start, end, tracking }: Counted,
+  { number, ms, lookMs, start, end, tracking, throttle = 0 }: Counted,
   before: IterationReport | undefined,
 ): Omit<IterationReport, keyof Prediction> {
   const changedBytes = (end.sentPages - start.sentPages) * PAGE_BYTES;
@@ -88,6 +91,7 @@ export function count(
     ms,
     lookMs,
     sinceMs,
+    throttle,
     dirtyBytesPerSecond: sinceMs === undefined ? undefined : changedBytes / (sinceMs / MS_PER_S),
     wireBytesPerSecond: Math.max(wireBytes / (ms / MS_PER_S), before?.wireBytesPerSecond ?? 0, 1),
     readMs: (end.readNs - start.readNs) / NS_PER_MS,

@@ -20,6 +20,7 @@ import { openPreDumps } from './pre-dumps.js';
 import { reportOf } from './report.js';
 import { measureShape } from './shape.js';
 import { scanTasksOf } from './tasks.js';
+import { openThrottle } from './throttle.js';
 import { chooseTracking } from './tracking.js';
 
 export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgress>): Promise<MigrateReport> {
@@ -32,6 +33,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     throw new CheckpointError('NO_SUCH_PROCESS', `Cannot migrate process ${pid}: it does not exist`, { pid });
   await assertOutside(pid, 'migrate');
   const tracking = await chooseTracking(options);
+  await using throttle = options.throttle === undefined ? undefined : await openThrottle(pid);
   const id = randomBytes(16).toString('hex');
   const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
@@ -66,7 +68,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     await using preDumps = tracked
       ? await openPreDumps({ pid, criu: criu.path, options: options.dump ?? {}, sender })
       : undefined;
-    return await move({ plan, work, criu, id, begun, link, sender, tracking, preDumps });
+    return await move({ plan, work, criu, id, begun, link, sender, tracking, preDumps, throttle });
   } finally {
     for (const stream of streams) stream.close();
     link.channel.close();
@@ -86,7 +88,17 @@ async function move(run: Opened): Promise<MigrateReport> {
   return reportOf(run, iterated, await runFinal(run, iterated?.iterations ?? []));
 }
 
-async function runIterations({ plan, work, begun, criu, link, sender, tracking, preDumps }: Opened): Promise<Iterated> {
+async function runIterations({
+  plan,
+  work,
+  begun,
+  criu,
+  link,
+  sender,
+  tracking,
+  preDumps,
+  throttle,
+}: Opened): Promise<Iterated> {
   const { maxDowntimeMs, maxTotalMs, maxBytes, whenDiverging, dryRun } = plan.options;
   const policy = {
     maxDowntimeMs: maxDowntimeMs ?? DEFAULTS.maxDowntimeMs,
@@ -95,12 +107,14 @@ async function runIterations({ plan, work, begun, criu, link, sender, tracking, 
     maxTotalMs: maxTotalMs ?? Number.POSITIVE_INFINITY,
     maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
     whenDiverging: whenDiverging ?? 'give-up',
+    maxThrottle: throttle === undefined ? 0 : (plan.options.throttle?.max ?? 0),
   } as const;
   const pace = openPace(criu.path, work.signal);
   // Before there is anything else to do.
   await pace();
   return iterate({
     sender,
+    throttle,
     tracking: tracking.kind,
     look: async (number) => {
       if (preDumps !== undefined) return (await preDumps.send(number, work.signal)).frozenMs;

@@ -8,6 +8,7 @@ import type { Link } from '../wire/connect.js';
 import type { SourceSecurity } from '../wire/security.js';
 import type { MigrateOptions, MigrateProgress } from './options.js';
 import type { PreDumps } from './pre-dumps.js';
+import type { Throttle } from './throttle.js';
 import type { ChosenTracking } from './tracking.js';
 import type { Vessel } from './vessel.js';
 
@@ -33,6 +34,7 @@ export interface Opened {
   readonly tracking: ChosenTracking;
   /** Where the kernel tracks writes, and there are iterations. */
   readonly preDumps: PreDumps | undefined;
+  readonly throttle: Throttle | undefined;
 }
 
 export function streamsOf({ streams }: MigrateOptions): number {

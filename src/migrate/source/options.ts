@@ -40,6 +40,11 @@ export interface MigrateOptions {
   /** What to do with a tree that changes its memory faster than the link carries it. Default: `give-up`. */
   readonly whenDiverging?: 'give-up' | 'stop';
   /**
+   * Slows a tree down that changes its memory faster than the link carries it, by at most this share of the processor time that it used: above
+   * 0, at most 0.95. By a limit on its cgroup, which it must have for itself (FEATURE_MISSING); lifted when it is frozen, or stays. Default: never.
+   */
+  readonly throttle?: { readonly max: number };
+  /**
    * If this process is killed while only the destination knows where the tree lives, and nobody answers there: how long the guardian
    * goes on asking before it leaves the tree stopped and says so in a log. Default: an hour.
    */
@@ -81,6 +86,8 @@ export interface IterationReport {
   readonly sinceMs: number | undefined;
   /** Until the next iteration, how fast the tree changes its memory; known from the second one on. */
   readonly dirtyBytesPerSecond: number | undefined;
+  /** The share of its processor time that the tree was denied meanwhile: 0 without a throttle. */
+  readonly throttle: number;
   readonly wireBytesPerSecond: number;
   /** Processor time of the threads that send: reading pages; looking for zeros and comparing. */
   readonly readMs: number;

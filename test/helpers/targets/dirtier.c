@@ -6,6 +6,7 @@
 //   drop FROM COUNT    {"dropped"}      pages FROM.. become zero (MADV_DONTNEED): a hole that the parent still has contents for
 //   map MEGABYTES      {"pages"}        more pages, in a mapping of their own that no earlier dump has seen
 //   run                {}               a thread touches pages one after the other until `pause`
+//   work MICROSECONDS  {}               ... which computes for so long for each page, and changes it in each round
 //   pause              {"touched"}
 //   where              {"arenas":[{"at":address in hexadecimal,"pages":n}]}
 //   verify             {"pages","zero","broken","generations":{"0":n,...},"digest"}   (pauses)
@@ -29,7 +30,7 @@ static struct {
 static size_t arena_count, page_count;
 static uint64_t generation;
 static _Atomic int running, stopped = 1;
-static _Atomic uint64_t touched;
+static _Atomic uint64_t touched, work_us;
 
 static struct page *page_at(size_t number) {
   for (size_t i = 0; i < arena_count; i++)
@@ -59,14 +60,21 @@ static void map(size_t megabytes) {
   for (size_t i = page_count - count; i < page_count; i++) touch(i, generation);
 }
 
+static uint64_t computed_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static void *keep_touching(void *unused) {
   for (;;) {
     stopped = !running;
     if (stopped) {
       sleep_ms(1);
     } else {
-      touch(touched % page_count, generation);
+      touch(touched % page_count, work_us == 0 ? generation : (generation + touched / page_count) % MAX_GENERATIONS);
       touched++;
+      for (const uint64_t from = computed_us(); work_us != 0 && computed_us() - from < work_us;) continue;
     }
   }
   return unused;
@@ -124,6 +132,9 @@ static void answer(const char *request, FILE *reply) {
     generation++;
     map(count);
     fprintf(reply, "{\"pages\":%zu}", page_count);
+  } else if (sscanf(request, "work %zu", &count) == 1) {
+    work_us = count;
+    fprintf(reply, "{}");
   } else if (strcmp(request, "run") == 0) {
     generation++;
     running = 1;

@@ -1,7 +1,7 @@
 // The verdict after an iteration, and what it rests on.
 
 import { describe, expect, it } from 'vitest';
-import { decide, type Policy } from '../../../src/migrate/policy.js';
+import { decide, type Policy, throttleAfter } from '../../../src/migrate/policy.js';
 import type { IterationReport } from '../../../src/migrate/source/options.js';
 
 const POLICY: Policy = {
@@ -10,6 +10,7 @@ const POLICY: Policy = {
   maxTotalMs: Number.POSITIVE_INFINITY,
   maxBytes: Number.POSITIVE_INFINITY,
   whenDiverging: 'give-up',
+  maxThrottle: 0,
 };
 const MIB = 2 ** 20;
 
@@ -27,6 +28,7 @@ function iteration(number: number, given: Partial<IterationReport>): IterationRe
     lookMs: 900,
     sinceMs: number === 0 ? undefined : 1000,
     dirtyBytesPerSecond: undefined,
+    throttle: 0,
     wireBytesPerSecond: 100 * MIB,
     readMs: 0,
     sortMs: 0,
@@ -80,5 +82,42 @@ describe('decide()', () => {
     expect(verdictOf({ maxBytes: 4000 * MIB }, {})).toBe('give-up: max-bytes');
     expect(verdictOf({ maxIterations: 1 }, {})).toBe('give-up: max-iterations');
     expect(verdictOf({ maxIterations: 1, whenDiverging: 'stop' }, {})).toBe('stop: max-iterations');
+  });
+});
+
+describe('throttleAfter()', () => {
+  const policy = { ...POLICY, maxThrottle: 0.5 };
+  const shareAfter = (...given: readonly Partial<IterationReport>[]): number =>
+    throttleAfter(
+      given.map((each, number) => iteration(number, each)),
+      policy,
+    );
+
+  it('slows nothing down that is not allowed, or that gains by itself', () => {
+    const same = [iteration(0, {}), iteration(1, {})];
+    expect(throttleAfter(same, POLICY)).toBe(0);
+    expect(shareAfter({})).toBe(0);
+    expect(shareAfter({}, { changedBytes: 50 * MIB })).toBe(0);
+    expect(shareAfter({}, { changedBytes: 50 * MIB, throttle: 0.3 })).toBe(0.3);
+  });
+
+  it('begins with a fifth, adds a tenth while it does not help, and ends at the limit', () => {
+    expect(shareAfter({}, {})).toBe(0.2);
+    expect(shareAfter({}, {}, { throttle: 0.2 })).toBe(0.3);
+    expect(shareAfter({}, {}, { throttle: 0.4 })).toBe(0.5);
+    expect(shareAfter({}, {}, { throttle: 0.5 })).toBe(0.5);
+  });
+
+  it('does not slow down what is large and not busy', () => {
+    expect(shareAfter({}, { predictedDowntimeMs: 1000, leastDowntimeMs: 990 })).toBe(0);
+  });
+
+  it('gives up only at the limit, after three iterations without a gain', () => {
+    const at = (share: number): Partial<IterationReport> => ({ throttle: share });
+    const raised = [{}, {}, at(0.2), at(0.3), at(0.4), at(0.5)];
+    expect(verdictOf({ maxThrottle: 0.5 }, ...raised)).toBe('iterate');
+    expect(verdictOf({ maxThrottle: 0.5 }, ...raised, at(0.5), at(0.5))).toBe('iterate');
+    expect(verdictOf({ maxThrottle: 0.5 }, ...raised, at(0.5), at(0.5), at(0.5))).toBe('give-up: diverging');
+    expect(verdictOf({ maxThrottle: 0.5, maxIterations: 2 }, {}, {})).toBe('give-up: max-iterations');
   });
 });
