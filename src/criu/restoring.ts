@@ -74,8 +74,12 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const signal = AbortSignal.any([work.signal, seen.rootEnded, ...(lazy === undefined ? [] : [lazy.lost])]);
   const notify = waitingFor(freeing, seen.notify);
   const answering = session.exchange({ kind: 'RESTORE', opts }, { notify, signal, graceMs: GRACE_MS });
+  // It is heard below; should it fail before, nobody listens yet.
+  answering.catch(() => {});
   const remnants = await (freeing ?? feed(plan.arriving, { look, answering }));
-  const answer = await answering;
+  const answer = await answering.catch(async (error: unknown) => {
+    throw (work.signal.aborted ? undefined : await lazy?.failure()) ?? error;
+  });
   seen.stop();
   await lazy?.keep([logFile, RESTORE_STATS]);
   if (answer.kind === 'served' && !work.signal.aborted) {
