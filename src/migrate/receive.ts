@@ -211,6 +211,8 @@ class Receiving implements Receiver {
     await reception.decided;
     for (const stream of streams) stream.close();
     if (reception.tree !== undefined) container?.keep();
+    // What was made for it is not needed while a source may still ask.
+    await vessel[Symbol.asyncDispose]();
     this.#arrive(id, reception, { wireBytes: levels.counters().wireBytes, container });
     await reception.ended;
     await guardian.tell({ kind: 'settled', id }).catch(() => {});

@@ -8,7 +8,7 @@ import type { DoorKeys } from '../wire/tls-destination.js';
 /** A held copy, of which the source will be told. */
 export interface Charge {
   readonly id: string;
-  /** Pids of the CRIU that holds it and of its root task. */
+  /** Pids of who holds it, of which the end tells that there is an outcome: CRIU, or the keeper of a container; and of its root task. */
   readonly criu: number;
   readonly root: number;
   /** Of CRIU's log. It was empty, and the source writes nothing there. */
@@ -40,6 +40,9 @@ export interface Guarded {
 }
 
 export const RESTORE_LOG = 'restore.log';
+/** What became of a copy, in its working directory: written by who held it, where that was not CRIU alone. */
+export const OUTCOME = 'outcome';
+export type CopyOutcome = 'running' | 'gone';
 /** Of the listening socket, inside the guardian. */
 export const SOCKET_FD = 3;
 

@@ -15,7 +15,7 @@ import { killTree } from '../../criu/tree.js';
 import { type DestinationLink, takeOverListening } from '../wire/listen.js';
 import type { ToSource } from '../wire/messages.js';
 import type { DoorKeys } from '../wire/tls-destination.js';
-import { type Charge, RESTORE_LOG, SOCKET_FD, type Told } from './guarded.js';
+import { type Charge, OUTCOME, RESTORE_LOG, SOCKET_FD, type Told } from './guarded.js';
 
 interface Case {
   readonly charge: Charge;
@@ -95,6 +95,8 @@ async function endOf({ charge, criu }: Case): Promise<ToSource> {
 const RESUMED = 'Restore finished successfully. Tasks resumed.';
 
 async function wasResumed({ workDir }: Charge): Promise<boolean> {
+  const outcome = await readFile(join(workDir, OUTCOME), 'utf8').catch(() => undefined);
+  if (outcome !== undefined) return outcome === 'running';
   const log = await readFile(join(workDir, RESTORE_LOG), 'utf8').catch(() => '');
   return log.includes(RESUMED);
 }

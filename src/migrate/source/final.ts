@@ -44,6 +44,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
           pids: fence.pids,
           patienceMs: options.guardianPatienceMs ?? DEFAULTS.guardianPatienceMs,
           ...(typeof networkSwitch === 'string' ? { networkSwitch } : {}),
+          ...(forget === undefined ? {} : { forget }),
         });
         left = true;
         await switchNetwork(networkSwitch, 'leave');
@@ -60,7 +61,9 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
     if (left) await switchNetwork(networkSwitch, 'return').catch(() => {});
     return 'resume';
   };
+  let forget: readonly string[] | undefined;
   const dumpedBy = async (by: Dumping | undefined): Promise<FinalDump> => {
+    forget = by?.forget;
     await link.channel.send({ type: 'level', number, final: needsOf(options, by) });
     return finalDump({
       pid,
@@ -93,6 +96,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   // A CRIU that died at the very end has let them go, too; they are stopped.
   if (!dump.killed) fence.kill();
   guardian.release();
+  await plan.vessel?.forget();
   await farewell(outcome.channel);
   const ms = outcome.at.running - dump.at.frozen;
   return {

@@ -16,6 +16,8 @@ export interface Charge {
   readonly patienceMs: number;
   /** A command; a function is gone with the process. */
   readonly networkSwitch?: string;
+  /** What is to be run when the tree lives there: its runtime forgets the container. */
+  readonly forget?: readonly string[];
 }
 
 export interface Guardian {
@@ -47,7 +49,7 @@ export function startGuardian(): Guardian {
 }
 
 /** On one line. The secret of a token passes a pipe, never a command line. */
-export function formatCharge({ id, to, security, pids, patienceMs, networkSwitch }: Charge): string {
+export function formatCharge({ id, to, security, pids, patienceMs, networkSwitch, forget }: Charge): string {
   const token = security.kind === 'token' ? formatToken(security.token) : undefined;
   const certificates = security.kind === 'certificates' ? security.files : undefined;
   const plaintext = security.kind === 'plaintext';
@@ -57,6 +59,7 @@ export function formatCharge({ id, to, security, pids, patienceMs, networkSwitch
     pids,
     patienceMs,
     networkSwitch,
+    forget,
     token,
     certificates,
     ...(plaintext ? { plaintext } : {}),
@@ -65,8 +68,12 @@ export function formatCharge({ id, to, security, pids, patienceMs, networkSwitch
 
 /** Of what formatCharge() made. */
 export function parseCharge(line: string): Charge {
-  const { id, to: where, pids, patienceMs, networkSwitch, ...wishes } = JSON.parse(line);
+  const { id, to: where, pids, patienceMs, networkSwitch, forget, ...wishes } = JSON.parse(line);
   const to = parseAddress(where);
   const security = sourceSecurity(wishes, to);
-  return { id, to, pids, patienceMs, security, ...(networkSwitch === undefined ? {} : { networkSwitch }) };
+  return {
+    ...{ id, to, pids, patienceMs, security },
+    ...(networkSwitch === undefined ? {} : { networkSwitch }),
+    ...(forget === undefined ? {} : { forget }),
+  };
 }

@@ -2,12 +2,14 @@
 // and only the destination knows whether it may run on. Started before the freeze, it reads what it needs from its standard input, which
 // ends with the source. Whoever kills this program, too, leaves the tree stopped.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pidfdOpen, sendSignal } from '../../addon/children.js';
+import { pidfdOpen, sendSignal, waitExit } from '../../addon/children.js';
 import type { Fd } from '../../addon/fd.js';
 import { switchNetwork } from '../network/switch.js';
 import { formatAddress } from '../wire/address.js';
@@ -23,7 +25,7 @@ async function main(): Promise<void> {
   await takeOver(parseCharge(charge));
 }
 
-async function takeOver({ id, to, security, pids, patienceMs, networkSwitch }: Charge): Promise<void> {
+async function takeOver({ id, to, security, pids, patienceMs, networkSwitch, forget }: Charge): Promise<void> {
   // As handles: a task may end, and its pid be another's, before an answer comes.
   const tasks = pids.flatMap(handleOf);
   const log = openLog(pids[0] ?? 0);
@@ -56,10 +58,20 @@ async function takeOver({ id, to, security, pids, patienceMs, networkSwitch }: C
   }
   const signal = outcome.kind === 'moved' ? constants.signals.SIGKILL : constants.signals.SIGCONT;
   for (const task of tasks) signalTask(task, signal);
+  if (outcome.kind === 'moved' && forget !== undefined) {
+    await Promise.all(tasks.map((task) => waitExit(task).done));
+    await forgotten(forget);
+  }
   log.remove();
   if (outcome.kind !== 'moved') return;
   await outcome.channel.send({ type: 'done' });
   outcome.channel.close();
+}
+
+async function forgotten([file = '', ...words]: readonly string[]): Promise<void> {
+  const child = spawn(file, words, { stdio: 'ignore' });
+  // A runtime that cannot be started leaves a container that is known as stopped, which it is.
+  await once(child, 'exit').catch(() => {});
 }
 
 interface Log {

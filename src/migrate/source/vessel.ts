@@ -17,9 +17,13 @@ export interface Vessel {
    * rejects with RUNTIME_REFUSED when it does not come to a dump.
    */
   dump<T>(use: (by: Dumping) => Promise<T>): Promise<T>;
+  /** It lives elsewhere, and its tasks here have been killed: its runtime is not to know it here. Never rejects. */
+  forget(): Promise<void>;
 }
 
 export interface Dumping {
+  /** A command that makes its runtime forget what lives elsewhere: for whoever outlives us. */
+  readonly forget: readonly string[];
   /** Lets its CRIU begin. */
   readonly open: () => Promise<OpenGround>;
   /** Of the runtime: what its restore needs to know besides images. */

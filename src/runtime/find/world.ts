@@ -110,7 +110,8 @@ function namespaceOf(value: unknown): readonly Namespace[] {
   return type === undefined ? [] : [{ type, ...(path !== undefined && path !== '' && { path }) }];
 }
 
-async function cgroupsOf(pid: number): Promise<readonly Cgroup[]> {
+/** Of a process, by hierarchy; none when it is gone. */
+export async function cgroupsOf(pid: number): Promise<readonly Cgroup[]> {
   const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')).split('\n').filter(Boolean);
   return lines.map((line) => {
     const [, controllers = '', ...path] = line.split(':');

@@ -12,7 +12,8 @@ import { ID_PATTERN } from '../../migrate/wire/container-messages.js';
 import { removeFrom, unpackTree } from '../archived/tree.js';
 import { failAt, isThere } from '../bundle-place.js';
 import { containers } from '../containers.js';
-import { type HeldRestore, restoreHeld } from './held-restore.js';
+import type { HeldRestore } from './held-restore.js';
+import { startKeeper } from './kept-restore.js';
 import { rootIn, specFor } from './spec.js';
 
 export interface Arrival extends AsyncDisposable {
@@ -36,7 +37,7 @@ export interface ArrivalPlan {
 
 /**
  * Rejects with RUNTIME_MISSING, IO when the bundle cannot be made, and RUNTIME_REFUSED when there is a container of that name. Disposing
- * takes away what was made, unless it is kept; changes in a root filesystem that was there stay.
+ * takes away what was made, unless it is kept; changes in a root filesystem that was there stay. It may be disposed twice.
  */
 export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<Arrival> {
   const { runtime, trees } = moved;
@@ -53,12 +54,19 @@ export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<
     )
   )
     throw taken(id, runtime);
-  const bundle = await makeBundle(moved, place);
+  const bundle = await planBundle(place);
+  const { tarball } = bundle;
+  const keeper = startKeeper();
+  keeper.made(bundle.made);
+  await makeBundle(moved, bundle).catch(async (error: unknown) => {
+    await takeAway(bundle);
+    await keeper.bye();
+    throw error;
+  });
   const tars = new Map<number, { readonly removed: Buffer[]; bytes: number }>();
   let kept = false;
   const folderOf = ({ kind, name }: MovedTree): string =>
-    kind === 'rootfs' ? bundle.rootfs : join(bundle.path, 'volumes', name);
-  const tarball = join(bundle.path, '.frazil-arriving.tar');
+    kind === 'rootfs' ? bundle.rootfs : join(bundle.volumes, name);
   const put = async (tree: MovedTree, { kind, end }: TreePiece, bytes: Uint8Array, state: Arriving): Promise<void> => {
     const folder = folderOf(tree);
     if (kind === 'removed') {
@@ -87,14 +95,14 @@ export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<
       if (state.bytes > tree.maxBytes) throw protocol(`more than ${tree.maxBytes} bytes of "${tree.name}"`, 'fewer');
       await put(tree, piece, bytes, state);
     },
-    makeCopy: (restore) => restoreHeld({ ...restore, call, id, bundle: bundle.path }),
+    makeCopy: (restore) => keeper.restore({ ...restore, call, id, bundle: bundle.path }),
     keep: () => {
       kept = true;
     },
     async [Symbol.asyncDispose]() {
       await rm(tarball, { force: true });
-      if (kept) return;
-      for (const made of bundle.made) await rm(made, { recursive: true, force: true });
+      if (!kept) await takeAway(bundle);
+      await keeper.bye();
     },
   };
 }
@@ -108,29 +116,46 @@ interface Bundle {
   readonly path: string;
   readonly rootfs: string;
   readonly rootThere: boolean;
-  /** What is to be taken away again. */
+  readonly volumes: string;
+  readonly config: string;
+  /** There is one, which is taken as it is: it may name another network namespace, other volumes. */
+  readonly configThere: boolean;
+  /** A piece of files before it is unpacked. */
+  readonly tarball: string;
+  /** What is not there yet, and is to be taken away again. */
   readonly made: readonly string[];
 }
 
-// A config.json that is there is taken as it is: it may name another network namespace, other volumes.
-async function makeBundle(moved: MovedContainer, place: ContainerDestination): Promise<Bundle> {
+async function planBundle(place: ContainerDestination): Promise<Bundle> {
   const path = resolve(place.bundle);
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch(failAt(path));
   const config = join(path, 'config.json');
+  const volumes = join(path, 'volumes');
+  const tarball = join(path, '.frazil-arriving.tar');
   const own = await rootIn(config);
   const rootfs = resolve(path, place.rootfs ?? own ?? 'rootfs');
   const rootThere = (await readdir(rootfs).catch(() => [])).length > 0;
-  const made = rootThere ? [] : [rootfs];
-  if (!rootThere) await mkdir(rootfs, { recursive: true, mode: 0o755 }).catch(failAt(rootfs));
-  const volumes = join(path, 'volumes');
+  const made = [tarball];
+  if (!rootThere) made.push(rootfs);
   if (!(await isThere(volumes))) made.push(volumes);
+  if (own === undefined) made.push(config);
+  if (!(await isThere(path))) made.push(path);
+  return { path, rootfs, rootThere, volumes, config, configThere: own !== undefined, tarball, made };
+}
+
+async function makeBundle(moved: MovedContainer, bundle: Bundle): Promise<void> {
+  const { path, rootfs, volumes, config } = bundle;
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch(failAt(path));
+  if (!bundle.rootThere) await mkdir(rootfs, { recursive: true, mode: 0o755 }).catch(failAt(rootfs));
   for (const { kind, name } of moved.trees) {
     const folder = join(volumes, name);
     if (kind === 'volume') await mkdir(folder, { recursive: true, mode: 0o755 }).catch(failAt(folder));
   }
-  if (own !== undefined) return { path, rootfs, rootThere, made };
+  if (bundle.configThere) return;
   await writeFile(config, specFor(moved, { rootfs, volumes }), { mode: 0o600, flag: 'wx' }).catch(failAt(config));
-  return { path, rootfs, rootThere, made: [...made, config] };
+}
+
+async function takeAway({ made }: Bundle): Promise<void> {
+  for (const path of made) await rm(path, { recursive: true, force: true });
 }
 
 async function append(path: string, bytes: Uint8Array): Promise<void> {

@@ -31,6 +31,8 @@ import { runSeated } from '../process.js';
 import { configThatExists } from '../seat/config.js';
 import { reopened } from '../seat/request.js';
 import { answer, failed, type SeatedRequest, takeSeat } from '../seat/seated-request.js';
+import { ownCgroups, removeCgroups } from './cgroups.js';
+import { detachMounts } from './mounts.js';
 import { restoreFailed } from './restore-failed.js';
 
 export interface HeldRestore {
@@ -41,7 +43,7 @@ export interface HeldRestore {
   readonly needs: RestoreNeeds;
 }
 
-interface RestorePlan extends HeldRestore {
+export interface RestorePlan extends HeldRestore {
   readonly call: ContainersCall;
   readonly id: string;
   readonly bundle: string;
@@ -86,9 +88,11 @@ async function restoring(plan: RestorePlan, holding: Holding): Promise<Tree> {
   const words = wordsOf({ ...options, ...where }, runtime.restore, { runtime: runtime.name, verb: 'restore' });
   const invocation = invocationOf(driver, ['restore', ...words, id]);
   let root: number | undefined;
+  let groups: readonly string[] = [];
   let failure: { readonly error: unknown } | undefined;
   const carryOut = async (asked: SeatedRequest): Promise<void> => {
     try {
+      groups = await ownCgroups(asked.seated.pid, asked.seated.asker);
       root = await restoreFor(asked, plan, holding);
     } catch (error) {
       failure = { error };
@@ -100,14 +104,25 @@ async function restoring(plan: RestorePlan, holding: Holding): Promise<Tree> {
     const end = await invoke(invocation, (given) => runSeated({ ...given, criu, deputy }, quiet));
     if (failure !== undefined) throw failure.error;
     if (end.failure !== undefined) throw end.failure.error;
-    expectDone(invocation, end);
+    if (end.status !== 0 && root !== undefined && (await isKnown(plan, root)))
+      await detachMounts(await stateFolder(plan));
+    else expectDone(invocation, end);
     if (root === undefined)
       throw new CheckpointError('PROTOCOL', 'Cannot restore: the runtime has asked for nothing', {});
     return adoptTree({ pid: root, child: false, terminal: undefined });
   } catch (error) {
+    if (root !== undefined) await killTree(root);
     await forget(plan);
+    await removeCgroups(groups);
     throw error;
   }
+}
+
+// A runtime that was killed after CRIU had let the container run may have written down before that it does. What runs is not taken back then.
+async function isKnown({ call, id }: RestorePlan, root: number): Promise<boolean> {
+  const operations = await containers(call);
+  const state = await operations.state(id).catch(() => undefined);
+  return state?.status === 'running' && state.pid === root;
 }
 
 // The root task, as CRIU's pid namespace has it, which is ours.
@@ -157,8 +172,18 @@ async function restoreFor(asked: SeatedRequest, plan: RestorePlan, holding: Hold
 // After an abort, how long CRIU may take to end what it has made.
 const GRACE_MS = 5_000;
 
-// Some runtimes keep the state of a container that they could not restore. There was none of that name before.
-async function forget({ call, id }: RestorePlan): Promise<void> {
+/**
+ * Some runtimes keep the state of a container that they could not restore; one that was killed leaves its mounts, too. There was none
+ * of that name before.
+ */
+export async function forget({ call, id }: RestorePlan): Promise<void> {
   const operations = await containers(call);
+  // First: with a state that is not whole the runtime removes the folder with all that is below it, the mounted root filesystem included.
+  await detachMounts(await stateFolder({ call, id }));
   await operations.delete(id, { force: true }).catch(() => {});
+}
+
+async function stateFolder({ call, id }: Pick<RestorePlan, 'call' | 'id'>): Promise<string> {
+  const { root = (await driverOf(call)).runtime.defaultRoot } = call;
+  return join(root, id);
 }

@@ -3,6 +3,7 @@
 
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pidfdOpen, waitExit } from '../../addon/children.js';
 import { overlayAt } from '../../archive/tree/overlay.js';
 import { locate } from '../../criu/locate.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
@@ -79,6 +80,7 @@ export async function openVessel(plan: VesselPlan): Promise<Vessel> {
     },
     catchUp: (channel) => sendAll(channel, found.state.pid, moving),
     dump: (use) => dumpByRuntime(plan, use),
+    forget: () => forgetHere(found),
   };
 }
 
@@ -106,16 +108,18 @@ async function dumpByRuntime<T>(
   { found, path, criu: named, options }: VesselPlan,
   use: (by: Dumping) => Promise<T>,
 ): Promise<T> {
-  const { id, runtime: name, root, operations, state } = found;
+  const { id, runtime: name, root, state } = found;
   const driver = await driverOf({ runtime: name, root, ...defined({ path, criu: named }) });
   const { path: criu } = await locate({ criu: named });
+  const forget = [driver.file, ...driver.global, 'delete', id];
   await using scratch = await openScratch('moved');
   const folder = scratch.path;
   const network = await open(`/proc/${state.pid}/ns/net`, 'r');
   let result: { readonly value: T } | { readonly error: unknown } | undefined;
   const carryOut = async (asked: SeatedRequest): Promise<void> => {
     try {
-      result = { value: await dumpFor(asked, { folder, network: `/proc/${process.pid}/fd/${network.fd}` }, use) };
+      const place = { folder, network: `/proc/${process.pid}/fd/${network.fd}`, forget };
+      result = { value: await dumpFor(asked, place, use) };
     } catch (error) {
       result = { error };
     }
@@ -133,8 +137,6 @@ async function dumpByRuntime<T>(
       throw noDump(id);
     }
     if ('error' in result) throw result.error;
-    // A runtime that was killed meanwhile has left the state of a container that is not here any more.
-    await forget(operations, { id, pid: state.pid });
     return result.value;
   } finally {
     await network.close();
@@ -145,11 +147,12 @@ interface Place {
   /** The runtime's images directory. */
   readonly folder: string;
   readonly network: string;
+  readonly forget: readonly string[];
 }
 
 async function dumpFor<T>(
   asked: SeatedRequest,
-  { folder, network }: Place,
+  { folder, network, forget }: Place,
   use: (by: Dumping) => Promise<T>,
 ): Promise<T> {
   let session: SeatedSession | undefined;
@@ -163,7 +166,7 @@ async function dumpFor<T>(
       session = ground.session;
       return ground;
     };
-    const value = await use({ open: begin, descriptors, network });
+    const value = await use({ open: begin, descriptors, network, forget });
     answer(asked, session?.answer ?? failed(asked.request, undefined));
     return value;
   } catch (error) {
@@ -173,13 +176,22 @@ async function dumpFor<T>(
   }
 }
 
-async function forget(
-  operations: FoundContainer['operations'],
-  { id, pid }: { readonly id: string; readonly pid: number },
-): Promise<void> {
+// A runtime that was killed meanwhile has left the state of a container that is not here any more.
+async function forgetHere({ id, operations, state: { pid } }: FoundContainer): Promise<void> {
+  await ended(pid);
   const left = await operations.state(id).catch(() => undefined);
-  // Another one of that name is not ours.
-  if (left?.status === 'stopped' && (left.pid === 0 || left.pid === pid)) await operations.delete(id, { force: true });
+  // Another one of that name is not ours. A state that cannot be removed says "stopped", which is true.
+  if (left?.status === 'stopped' && (left.pid === 0 || left.pid === pid))
+    await operations.delete(id, { force: true }).catch(() => {});
+}
+
+async function ended(pid: number): Promise<void> {
+  try {
+    using root = pidfdOpen(pid);
+    await waitExit(root).done;
+  } catch {
+    // ESRCH: which is what would be waited for.
+  }
 }
 
 function noDump(id: string): CheckpointError<'RUNTIME_REFUSED'> {
