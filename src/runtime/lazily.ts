@@ -1,8 +1,8 @@
 // As criu/lazily.ts: offered by the entry point without being loaded.
 
 import type { Archive } from '../archive/archive.js';
-import type { WalkProgress } from '../archive/read/walk.js';
 import { type Operation, operation } from '../criu/operation.js';
+import type { ImagesDirectory } from '../criu/target.js';
 import type { MigrateProgress } from '../migrate/source/options.js';
 import type * as Checkpoint from './archived/checkpoint.js';
 import type * as Restore from './archived/restore.js';
@@ -31,10 +31,10 @@ export function checkpointContainer(
 }
 
 export function restoreContainer(
-  from: Archive,
+  from: Archive | ImagesDirectory,
   id: string,
   call: Restore.ContainerRestoreCall,
-): Operation<WalkProgress, Restore.ContainerRestoreReport> {
+): Operation<Restore.ContainerRestoreProgress, Restore.ContainerRestoreReport> {
   return operation(call.signal, async (work) => {
     const run = (await import('./archived/restore.js')).restoreContainer(from, id, { ...call, signal: work.signal });
     for await (const progress of run) work.emit(progress);

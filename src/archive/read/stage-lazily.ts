@@ -36,6 +36,8 @@ import { imagesIn, isImage, openPlace } from './stage.js';
 
 export interface StagedLazily extends AsyncDisposable {
   readonly imagesDir: string;
+  /** Of the members besides images, when they were asked for. */
+  readonly root: string;
   readonly pages: LazyPagesIn;
 }
 
@@ -43,8 +45,15 @@ const PAGE_BYTES = 4096;
 const LARGEST_BYTES = 64 << 20;
 const PAGEMAP = /(^|\/)pagemap-(shmem-)?\d+\.img$/;
 
-/** `undefined`: it must be read to its end before. Throws ARCHIVE_CORRUPT, IO or ABORTED. */
-export async function stageLazily(archive: Archive, signal: AbortSignal): Promise<StagedLazily | undefined> {
+/**
+ * `undefined`: it must be read to its end before. `rest`: whether what is no image is wanted, too: a container's files. Throws
+ * ARCHIVE_CORRUPT, IO or ABORTED.
+ */
+export async function stageLazily(
+  archive: Archive,
+  signal: AbortSignal,
+  rest: 'images' | 'rest' = 'images',
+): Promise<StagedLazily | undefined> {
   await using held = new Held();
   const found = await openIndexed(archive, held, signal);
   if (found === undefined) return undefined;
@@ -54,14 +63,18 @@ export async function stageLazily(archive: Archive, signal: AbortSignal): Promis
     archive.name,
   );
   const members = index.members.filter(({ name }) => dirname(name) === images && isImage(name));
+  const others = rest === 'images' ? [] : index.members.filter((member) => !members.includes(member));
   const small = members.filter(({ pagesId }) => pagesId === undefined);
   // A link leads to a parent, whose pages CRIU reads by itself; small images of that size are none.
-  if (index.members.some(({ link }) => link !== undefined) || small.some(({ bytes }) => bytes > LARGEST_BYTES))
-    return undefined;
+  if (index.members.some(({ link }) => link !== undefined)) return undefined;
+  if ([...small, ...others].some(({ bytes }) => bytes > LARGEST_BYTES)) return undefined;
   const place = await openPlace('memory', held);
   if (images !== '.') mkdirBeneath(place.root, images);
   const read = { archive, file, signal };
-  for (const member of small) await unpack(member, place.root, read);
+  const folders = new Set(others.flatMap(({ name }) => (name.includes('/') ? [dirname(name)] : [])));
+  folders.delete(images);
+  for (const folder of folders) mkdirBeneath(place.root, folder);
+  for (const member of [...small, ...others]) await unpack(member, place.root, read);
   const places = held.use(placesOf(members, archive));
   using folder = images === '.' ? Fd.duplicate(place.root.number) : openBeneath(place.root, images, 'folder');
   const pagemaps = small.map(({ name }) => name).filter((name) => PAGEMAP.test(name));
@@ -73,6 +86,7 @@ export async function stageLazily(archive: Archive, signal: AbortSignal): Promis
   const kept = held.move();
   return {
     imagesDir,
+    root: place.path,
     pages: { archive: file, places },
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };

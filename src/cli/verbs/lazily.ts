@@ -61,7 +61,7 @@ export function lazyCall(preferences: LazyPreferences, settings: Settings): { re
  * tree had to be killed.
  */
 export async function watchFill(
-  { filling, pid }: Pick<Tree, 'filling' | 'pid'>,
+  { filling, of }: Pick<Tree, 'filling'> & { readonly of: string },
   context: Context,
 ): Promise<FillReport | undefined> {
   if (filling === undefined) return undefined;
@@ -69,13 +69,13 @@ export async function watchFill(
   let restoreSignals = (): void => {};
   const left = new Promise<undefined>((leave) => {
     restoreSignals = interruption.divert(() => {
-      terminal.say(`frazil: process ${pid} runs on, and its memory is filled without us`);
+      terminal.say(`frazil: ${of} runs on, and its memory is filled without us`);
       leave(undefined);
     });
   });
   try {
     const report = await Promise.race([follow(filling, context), left]);
-    if (report !== undefined && !preferences.json && !preferences.quiet) terminal.say(summary(pid, report));
+    if (report !== undefined && !preferences.json && !preferences.quiet) terminal.say(summary(of, report));
     return report;
   } finally {
     restoreSignals();
@@ -83,13 +83,13 @@ export async function watchFill(
 }
 
 function summary(
-  pid: number,
+  of: string,
   { firstInstructionMs, filledMs, faults, faultLatencyUs, bytes: filled }: FillReport,
 ): string {
   const { p50, p99, max } = faultLatencyUs;
   const waits = faults === 0 ? '' : `: p50 ${micros(p50)}, p99 ${micros(p99)}, at most ${micros(max)}`;
   return (
-    `Process ${pid} ran after ${millis(firstInstructionMs)} and has all of its memory after ${millis(filledMs)}: ` +
+    `${of.replace(/^./, (first) => first.toUpperCase())} ran after ${millis(firstInstructionMs)} and has all of its memory after ${millis(filledMs)}: ` +
     `${bytes(filled.copied)} copied, ${bytes(filled.zero)} zero, ${count(faults)} faults${waits}`
   );
 }

@@ -37,7 +37,7 @@ export async function runCopies(
   const pids = trees.map(({ pid }) => pid);
   if (!preferences.json && !preferences.quiet)
     terminal.say(`Restored ${copies} copies of ${imagesDir} in ${millis(wallMs)}: processes ${pids.join(', ')}`);
-  const fill = await watchFill({ filling, pid: pids[0] ?? 0 }, context);
+  const fill = await watchFill({ filling, of: `process ${pids[0] ?? 0}` }, context);
   const exited = detached === true ? {} : { exited: await Promise.all(trees.map((tree) => tree.exited)) };
   if (preferences.json) terminal.printJson({ pids, imagesDir, wallMs, ...fill, ...exited });
   return EXIT.done;

@@ -77,13 +77,17 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     await log.finish('done');
     const wallMs = Math.round(performance.now() - begun);
     if (displayStats === true) await sayStatistics(place, context);
-    const fill = await watchFill(tree, context);
+    const fill = await watchFill(fillOf(tree), context);
     const restored = { tree, place, wallMs, ...(fill === undefined ? {} : { fill }) };
     return restoreDetached === true ? leave(restored, context) : await attend(restored, context);
   } catch (error) {
     await log.finish('failed');
     throw error;
   }
+}
+
+function fillOf({ filling, pid }: Tree): Parameters<typeof watchFill>[0] {
+  return { ...(filling === undefined ? {} : { filling }), of: `process ${pid}` };
 }
 
 function fetchesPages({ settings }: Invocation, { preferences }: Context): boolean {

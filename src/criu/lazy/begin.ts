@@ -33,10 +33,21 @@ export interface LazyRequest {
   readonly imagesDir: string;
   readonly pages: LazyPagesIn | undefined;
   readonly workDir: string;
+  /**
+   * Empty, for CRIU to work in. Default: a tmpfs without a name, in which CRIU cannot mount anything, as it does for the cgroups of a
+   * container.
+   */
+  readonly place?: WorkPlace;
   /** Default: 1. */
   readonly trees?: number;
   /** CLOCK_MONOTONIC in nanoseconds: when restore() was called. */
   readonly asked: number;
+}
+
+/** Lent. */
+export interface WorkPlace {
+  readonly fd: Fd;
+  readonly path: string;
 }
 
 // How long a service that has failed may take to kill what CRIU had made.
@@ -49,12 +60,12 @@ export async function beginLazily({
   imagesDir,
   pages,
   workDir,
+  place,
   trees,
   asked,
 }: LazyRequest): Promise<BegunLazily> {
   await using opened = new Held();
-  const small = opened.use(await openSmall());
-  opened.defer(() => small.remove());
+  const small = place ?? (await openNameless(opened));
   const service = await startLazyService({ options, images, imagesDir, pages, socketDir: small.fd, workDir, trees });
   const held = opened.move();
   const of: PagesOf = { imagesDir, options };
@@ -86,6 +97,12 @@ export async function beginLazily({
       await held[Symbol.asyncDispose]();
     },
   };
+}
+
+async function openNameless(opened: Held): Promise<WorkPlace> {
+  const small = opened.use(await openSmall());
+  opened.defer(() => small.remove());
+  return small;
 }
 
 async function failureOf(service: LazyService, of: PagesOf): Promise<unknown> {

@@ -1,20 +1,26 @@
 // A container out of an archive, into a bundle: its config.json, what it had changed in its root filesystem and volumes, and its processes by
-// the runtime's restore.
+// the runtime's restore. Or out of an images directory, which has the processes alone, into a bundle that is there.
 
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Archive } from '../../archive/archive.js';
-import { extractArchive } from '../../archive/lazily.js';
 import { readDeletedFiles, readSpec } from '../../archive/metadata/files.js';
 import { DELETED_FILES_FILE, ROOTFS_DIFF_TAR } from '../../archive/metadata/names.js';
 import type { WalkProgress } from '../../archive/read/walk.js';
-import { type Operation, operation, type Work } from '../../criu/operation.js';
-import { openScratch } from '../../images/scratch.js';
+import type { Filling, LazyOptions } from '../../criu/lazy/options.js';
+import { type Operation, operation } from '../../criu/operation.js';
+import type { RestoreProgress } from '../../criu/restore-plan.js';
+import type { ImagesDirectory } from '../../criu/target.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { failAt, isThere } from '../bundle-place.js';
 import { type ContainersCall, containers } from '../containers.js';
 import { assertId, checkpointOperations } from '../operations.js';
 import type { RestoreOptions } from '../options.js';
+import { restoreLazily } from '../restore-lazily.js';
+import { contentOf } from './content.js';
 import { removeFrom, unpackTree } from './tree.js';
+
+export type ContainerRestoreProgress = WalkProgress | RestoreProgress;
 
 export interface ContainerRestoreCall
   extends Omit<RestoreOptions, 'imagesDirectory' | 'workDirectory' | 'bundle' | 'lazyPages' | 'autoDedup'>,
@@ -25,6 +31,8 @@ export interface ContainerRestoreCall
   readonly rootfs?: string;
   /** Where the archive's volumes go. Those that are not named stay in it. */
   readonly volumes?: ReadonlyArray<{ readonly name: string; readonly path: string }>;
+  /** Lets the container run first and fills its memory behind it: the report has the `filling`. With `detach`. */
+  readonly lazy?: boolean | LazyOptions;
 }
 
 export interface ContainerRestoreReport {
@@ -33,6 +41,8 @@ export interface ContainerRestoreReport {
   readonly status: number;
   readonly bundle: string;
   readonly rootfs: string;
+  /** The fill of its memory, when it was restored with `lazy`. */
+  readonly filling?: Filling;
 }
 
 /**
@@ -40,29 +50,33 @@ export interface ContainerRestoreReport {
  * a config.json that was made is gone; files that had been put into `rootfs` and volumes stay.
  */
 export function restoreContainer(
-  from: Archive,
+  from: Archive | ImagesDirectory,
   id: string,
   call: ContainerRestoreCall,
-): Operation<WalkProgress, ContainerRestoreReport> {
+): Operation<ContainerRestoreProgress, ContainerRestoreReport> {
   assertId(id);
+  const lazy = lazyOptions(call);
   return operation(call.signal, async (work) => {
     const { runtime, path, root, criu, systemdCgroup } = call;
     const chosen = defined({ runtime, path, root, criu, systemdCgroup });
     const able = checkpointOperations(await containers(chosen));
-    await using scratch = await openScratch('container');
-    const content = join(scratch.path, 'content');
-    await unpack(from, content, work);
-    const place = await bundleOf(call, content);
+    await using content = await contentOf(from, lazy !== undefined, work);
+    const place = await bundleOf(call, content.root);
     try {
-      await putBack(call, place, content);
-      const { status } = await able.restore(id, {
+      if (content.root !== undefined) await putBack(call, place, content.root);
+      const options = {
         ...restoreOptions(call),
         bundle: place.bundle,
-        imagesDirectory: join(content, 'checkpoint'),
+        imagesDirectory: content.images,
         workDirectory: place.bundle,
-        signal: work.signal,
-      });
-      return { id, status, bundle: place.bundle, rootfs: place.rootfs };
+      };
+      const report = { id, bundle: place.bundle, rootfs: place.rootfs };
+      if (lazy === undefined)
+        return { ...report, status: (await able.restore(id, { ...options, signal: work.signal })).status };
+      const { pages } = content;
+      const named = from.kind === 'archive' ? from.name : from.path;
+      const filling = await restoreLazily({ id, call: chosen, options, lazy, named, pages }, work);
+      return { ...report, status: 0, filling };
     } catch (error) {
       if (place.made) await rm(join(place.bundle, 'config.json'), { force: true });
       throw error;
@@ -70,10 +84,10 @@ export function restoreContainer(
   });
 }
 
-async function unpack(from: Archive, content: string, work: Work<WalkProgress>): Promise<void> {
-  const run = extractArchive(from, content, { signal: work.signal });
-  for await (const progress of run) work.emit(progress);
-  await run.done;
+function lazyOptions({ lazy = false, detach }: ContainerRestoreCall): LazyOptions | undefined {
+  if (lazy === false) return undefined;
+  if (detach !== true) throw new RangeError('Cannot restore a container lazily in the foreground: give detach');
+  return lazy === true ? {} : lazy;
 }
 
 interface BundlePlace {
@@ -86,7 +100,7 @@ interface Made extends BundlePlace {
   readonly made: boolean;
 }
 
-async function bundleOf(call: ContainerRestoreCall, content: string): Promise<Made> {
+async function bundleOf(call: ContainerRestoreCall, content: string | undefined): Promise<Made> {
   const bundle = resolve(call.bundle);
   const config = join(bundle, 'config.json');
   await mkdir(bundle, { recursive: true, mode: 0o700 }).catch(failAt(bundle));
@@ -96,6 +110,7 @@ async function bundleOf(call: ContainerRestoreCall, content: string): Promise<Ma
     await assertRoot(rootfs);
     return { bundle, rootfs, made: false };
   }
+  if (content === undefined) throw noConfig(config);
   const rootfs = resolve(bundle, call.rootfs ?? 'rootfs');
   await assertRoot(rootfs);
   const spec = await readSpec(content);
@@ -104,6 +119,11 @@ async function bundleOf(call: ContainerRestoreCall, content: string): Promise<Ma
     failAt(config),
   );
   return { bundle, rootfs, made: true };
+}
+
+function noConfig(path: string): CheckpointError<'IO'> {
+  const message = `Cannot restore a container from an images directory: "${path}" is missing, and is not among images`;
+  return new CheckpointError('IO', message, { path, syscall: 'open', errno: 'ENOENT' });
 }
 
 // What is wrong with a config.json its runtime says.
