@@ -80,6 +80,7 @@ export type { Arrival, ArrivedContainer, ReceiveOptions, Receiver } from './migr
 export type {
   DowntimeParts,
   IterationReport,
+  LeftReport,
   MigrateOptions,
   MigrateProgress,
   MigrateReport,

@@ -18,6 +18,7 @@ void define_tcp_repair(Napi::Env env, Napi::Object exports);
 void define_libcriu(Napi::Env env, Napi::Object exports);
 void define_pages(Napi::Env env, Napi::Object exports);
 void define_transfer(Napi::Env env, Napi::Object exports);
+void define_tunnel(Napi::Env env, Napi::Object exports);
 void define_feeder(Napi::Env env, Napi::Object exports);
 void define_verify(Napi::Env env, Napi::Object exports);
 void define_chain(Napi::Env env, Napi::Object exports);

@@ -23,6 +23,7 @@ Napi::Object define_module(Napi::Env env, Napi::Object exports) {
   define_libcriu(env, exports);
   define_pages(env, exports);
   define_transfer(env, exports);
+  define_tunnel(env, exports);
   define_feeder(env, exports);
   define_verify(env, exports);
   define_chain(env, exports);

@@ -19,7 +19,7 @@ using transfer::Counters;
 Napi::Value to_view(Napi::Env env, const Counters& counters) {
   const std::pair<const char*, const std::atomic<uint64_t>*> fields[] = {
       {"pagesIn", &counters.pages_in},         {"zeroPages", &counters.zero_pages},
-      {"samePages", &counters.same_pages},     {"sentPages", &counters.sent_pages},
+      {"samePages", &counters.same_pages},     {"sentPages", &counters.sent_pages},     {"leftPages", &counters.left_pages},
       {"packedPages", &counters.packed_pages}, {"bodyBytes", &counters.body_bytes},
       {"wireBytes", &counters.wire_bytes},     {"cpuNs", &counters.cpu_ns},
       {"stallNs", &counters.stall_ns},         {"readNs", &counters.read_ns},
@@ -110,6 +110,7 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "PageSender",
                        {InstanceMethod<&PageSender::serve>("serve"), InstanceMethod<&PageSender::scan>("scan"),
+                        InstanceMethod<&PageSender::leave>("leave"),
                         InstanceMethod<&PageSender::finish>("finish"), InstanceMethod<&PageSender::close>("close"),
                         InstanceMethod<&PageSender::counters>("counters")});
   }
@@ -160,6 +161,24 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
       return sender.scan(tasks, cancel);
     };
     return start_step(info.Env(), "frazil-scan", shared_, step);
+  }
+
+  // leave(directory: Fd, tasks: number[], shmem: number[]): the ids of its images
+  Napi::Value leave(const Napi::CallbackInfo& info) {
+    if (is_closed(info.Env(), shared_)) return {};
+    auto directory = Fd::duplicate(info[0]);
+    if (!directory) return {};
+    std::vector<page::ImageId> images;
+    for (const auto& [kind, at] : {std::pair{page::ImageId::Kind::task, 1}, std::pair{page::ImageId::Kind::shmem, 2}}) {
+      const auto ids = to_vector<uint64_t>(info[static_cast<size_t>(at)], "ids: numbers", to_unsigned);
+      if (!ids) return {};
+      for (const uint64_t id : *ids) images.push_back({kind, id});
+    }
+    auto step = [directory = std::move(*directory), images = std::move(images)](transfer::Sender& sender,
+                                                                                const Cancel& cancel) mutable noexcept {
+      return sender.leave(std::move(directory), images, cancel);
+    };
+    return start_step(info.Env(), "frazil-leave", shared_, std::move(step));
   }
 
   // finish(directory?: Fd)
@@ -217,16 +236,19 @@ class PageIntake : public Napi::ObjectWrap<PageIntake> {
     return names;
   }
 
-  // receive(directory: Fd, parent?: Fd)
+  // receive(directory: Fd, parent: Fd | undefined, lacking: boolean)
   Napi::Value receive(const Napi::CallbackInfo& info) {
     if (is_closed(info.Env(), shared_)) return {};
     auto directory = Fd::duplicate(info[0]);
     if (!directory) return {};
     auto parent = to_optional_fd(info[1]);
     if (!parent) return {};
-    auto step = [directory = std::move(*directory), parent = std::move(*parent)](
+    const auto lacking = to_boolean(info[2], "lacking: a boolean");
+    if (!lacking) return {};
+    const auto extent = *lacking ? transfer::Intake::Extent::lacking : transfer::Intake::Extent::whole;
+    auto step = [directory = std::move(*directory), parent = std::move(*parent), extent](
                     transfer::Intake& intake, const Cancel& cancel) mutable noexcept {
-      return intake.receive(std::move(directory), std::move(parent), cancel);
+      return intake.receive(std::move(directory), std::move(parent), extent, cancel);
     };
     return start_step(info.Env(), "frazil-intake", shared_, std::move(step));
   }

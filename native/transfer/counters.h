@@ -12,6 +12,7 @@ struct Counters {
   std::atomic<uint64_t> zero_pages{0};    // told of, not carried
   std::atomic<uint64_t> same_pages{0};    // left out: the destination has them, by their digests
   std::atomic<uint64_t> sent_pages{0};    // carried, in whatever form
+  std::atomic<uint64_t> left_pages{0};    // not carried yet: the destination asks for them when its copy runs
   std::atomic<uint64_t> packed_pages{0};  // of these, compressed
   std::atomic<uint64_t> body_bytes{0};    // what the carried pages took, after all stages
   std::atomic<uint64_t> wire_bytes{0};    // with heads, tags and maps

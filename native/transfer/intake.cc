@@ -30,12 +30,19 @@ bool is_sound(const MapEntry& entry) noexcept {
   return (entry.flags & ~page::kKnownFlags) == 0 && parent != present;
 }
 
-uint64_t present_pages(const page::PagemapWriter& map) noexcept {
+struct Present {
   uint64_t pages = 0;
+  uint64_t lazy = 0;  // of these
+};
+
+Present present_in(const page::PagemapWriter& map) noexcept {
+  Present present;
   for (const page::PagemapEntry& entry : map.entries()) {
-    if ((entry.flags & page::kPresent) != 0) pages += entry.pages;
+    if ((entry.flags & page::kPresent) == 0) continue;
+    present.pages += entry.pages;
+    if ((entry.flags & page::kLazy) != 0) present.lazy += entry.pages;
   }
-  return pages;
+  return present;
 }
 
 }  // namespace
@@ -52,7 +59,8 @@ Result<std::unique_ptr<Intake>> Intake::open(IntakeOptions options, std::shared_
   return std::unique_ptr<Intake>(new Intake(std::move(streams), max_bytes, std::move(counters)));
 }
 
-Result<void> Intake::receive(UniqueFd directory, UniqueFd parent, const Cancel& cancel) noexcept {
+Result<void> Intake::receive(UniqueFd directory, UniqueFd parent, Extent extent, const Cancel& cancel) noexcept {
+  extent_ = extent;
   page::ParentChain parents;
   if (parent) {
     auto chain = page::ParentChain::open(std::move(parent));
@@ -194,8 +202,8 @@ Result<void> Intake::write_images(page::ParentChain& parents) noexcept {
     if (auto checked = check_image(id, image, parents); !checked.ok()) return checked;
     auto file = open_pages(image);
     if (!file.ok()) return file.error();
-    // Zero pages at the end were only told of.
-    const auto bytes = static_cast<off_t>(image.received * kPageSize);
+    // Zero pages at the end were only told of, and what is left behind is a hole.
+    const auto bytes = static_cast<off_t>(present_in(image.map).pages * kPageSize);
     const int fd = file.value()->get();
     if (retry_eintr([&] { return ::ftruncate(fd, bytes); }) == -1) return SysError{errno, "ftruncate"};
     if (auto kept = page::check_written(fd); !kept.ok()) return kept;
@@ -204,8 +212,15 @@ Result<void> Intake::write_images(page::ParentChain& parents) noexcept {
   return {};
 }
 
+bool Intake::is_complete(const Image& image) const noexcept {
+  const Present present = present_in(image.map);
+  if (extent_ == Extent::whole) return present.pages == image.received;
+  return present.pages <= max_pages_ && image.received <= present.pages &&
+         image.received >= present.pages - present.lazy;
+}
+
 Result<void> Intake::check_image(const page::ImageId& id, const Image& image, page::ParentChain& parents) noexcept {
-  if (!image.mapped || present_pages(image.map) != image.received) return SysError{EPROTO, "recv"};
+  if (!image.mapped || !is_complete(image)) return SysError{EPROTO, "recv"};
   if (parents.has(id)) {
     if (auto selected = parents.select(id, false); !selected.ok()) return selected;
   }

@@ -28,10 +28,13 @@ class Intake {
   // EINVAL without a socket, or with another number of keys.
   static Result<std::unique_ptr<Intake>> open(IntakeOptions options, std::shared_ptr<Counters> counters) noexcept;
 
+  // All pages of a level come, or those that may come lazily are left behind.
+  enum class Extent : uint8_t { whole, lacking };
+
   // Takes the next level in. `parent` may be empty. Afterwards frees, in all levels below, the pages that this one replaces: they
   // cannot be restored by themselves any more. EPROTO for what the protocol does not allow, EBADMSG for a frame that is not
   // authentic, EFBIG beyond max_bytes.
-  Result<void> receive(UniqueFd directory, UniqueFd parent, const Cancel& cancel) noexcept;
+  Result<void> receive(UniqueFd directory, UniqueFd parent, Extent extent, const Cancel& cancel) noexcept;
 
  private:
   struct Image {
@@ -61,6 +64,7 @@ class Intake {
   Result<Image*> image_for(uint64_t key) noexcept;                      // mutex held
   Result<std::shared_ptr<UniqueFd>> open_pages(Image& image) noexcept;  // mutex held
   Result<void> write_images(page::ParentChain& parents) noexcept;
+  bool is_complete(const Image& image) const noexcept;
   Result<void> check_image(const page::ImageId& id, const Image& image, page::ParentChain& parents) noexcept;
   Result<void> free_replaced(page::ParentChain& parents) noexcept;
 
@@ -68,6 +72,7 @@ class Intake {
   uint64_t max_pages_;
   std::shared_ptr<Counters> counters_;
   uint32_t level_ = 0;
+  Extent extent_ = Extent::whole;
   std::mutex mutex_;
   UniqueFd directory_;
   std::map<uint64_t, Image> images_;

@@ -60,7 +60,7 @@ Result<void> Level::pass(unsigned index, const Stretch& stretch, size_t read) no
     const std::lock_guard lock(mutex_);
     outgoing = &images_.at(stretch.image);
   }
-  Sorted sorted{std::vector<Fate>(read, Fate::carried), {}};
+  Sorted sorted{std::vector<Fate>(read, stretch.left ? Fate::left : Fate::carried), {}};
   const uint64_t from = thread_cpu_ns();
   auto done = sort(worker, *outgoing, stretch, &sorted);
   counters_.add(&Counters::sort_ns, thread_cpu_ns() - from);
@@ -70,6 +70,18 @@ Result<void> Level::pass(unsigned index, const Stretch& stretch, size_t read) no
   }
   if (!done.ok()) fail();
   return done;
+}
+
+void Level::leave(const Stretch& stretch) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    Outgoing& outgoing = images_.at(stretch.image);
+    outgoing.next_page += stretch.pages;
+    outgoing.committed += stretch.pages * kPageSize;
+  }
+  counters_.add(&Counters::pages_in, stretch.pages);
+  counters_.add(&Counters::left_pages, stretch.pages);
+  committed_.notify_all();
 }
 
 void Level::fail() noexcept {
@@ -85,7 +97,7 @@ Result<void> Level::sort(Worker& worker, const Outgoing& outgoing, const Stretch
   const size_t read = sorted->fates.size();
   for (size_t at = 0; at < read;) {
     const auto run = page::first_run(std::span(worker.buffer.data() + at * kPageSize, (read - at) * kPageSize));
-    if (run.zero) std::fill_n(sorted->fates.begin() + static_cast<ptrdiff_t>(at), run.pages, Fate::zero);
+    if (run.zero && !stretch.left) std::fill_n(sorted->fates.begin() + static_cast<ptrdiff_t>(at), run.pages, Fate::zero);
     at += run.pages;
   }
   if (!worker.digester) return {};
@@ -141,6 +153,10 @@ Result<void> Level::emit(Worker& worker, const Stretch& stretch, const Sorted& s
       continue;
     }
     first += pages;
+    if (*from == Fate::left) {
+      counters_.add(&Counters::left_pages, pages);
+      continue;
+    }
     if (*from == Fate::zero) {
       head.kind = static_cast<uint32_t>(FrameKind::zero);
       counters_.add(&Counters::zero_pages, pages);

@@ -39,6 +39,7 @@ struct Stretch {
   uint64_t offset;  // of the first byte among all bytes of the image in this level, in order without gaps
   uint64_t vaddr;
   size_t pages;
+  bool left = false;  // what the destination does not have of it stays here for now
 };
 
 // Who fills the pagemaps of the images: CRIU's receiver, or pass(), with what could be read.
@@ -65,6 +66,8 @@ class Level final : public page::Store {
 
   // Sends the `read` pages in the worker's buffer, the first ones of `stretch`; what could not be read is as if it were not there.
   Result<void> pass(unsigned worker, const Stretch& stretch, size_t read) noexcept;
+  // The pages stay here for now, unread: they have their place, and the pagemap says so.
+  void leave(const Stretch& stretch) noexcept;
   // Nobody waits for a stretch that will not come.
   void fail() noexcept;
   void add_read(uint64_t ns) noexcept { counters_.add(&Counters::read_ns, ns); }
@@ -73,7 +76,7 @@ class Level final : public page::Store {
   DigestTables take_tables() noexcept { return std::move(tables_); }
 
  private:
-  enum class Fate : uint8_t { carried, zero, same };
+  enum class Fate : uint8_t { carried, zero, same, left };
   struct Outgoing {
     page::Image* image;
     uint64_t committed = 0;  // so many bytes have their place

@@ -71,6 +71,16 @@ Result<void> Sender::scan(const std::vector<ScanTask>& tasks, const Cancel& canc
   return done;
 }
 
+Result<void> Sender::leave(UniqueFd directory, const std::vector<page::ImageId>& images,
+                           const Cancel& cancel) noexcept {
+  leaving_ = std::make_unique<Leaving>(std::move(directory));
+  Level& level = begin(Maps::given);
+  level.follow(cancel);
+  auto done = leaving_->run(images, level, workers_.front(), cancel);
+  if (!done.ok()) shut_down();
+  return done;
+}
+
 Result<void> Sender::finish(int directory, const Cancel& cancel) noexcept {
   if (!level_) return SysError{EINVAL, "sendmsg"};
   auto finished = level_->finish(directory, cancel);
@@ -79,6 +89,7 @@ Result<void> Sender::finish(int directory, const Cancel& cancel) noexcept {
   level_.reset();
   receiver_.reset();
   scan_.reset();
+  leaving_.reset();
   return finished;
 }
 

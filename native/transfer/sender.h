@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "page/receiver.h"
+#include "transfer/leaving.h"
 #include "transfer/level.h"
 #include "transfer/scan.h"
 
@@ -19,7 +20,7 @@ struct SenderOptions {
   std::optional<Packing> packing;
 };
 
-// A level is begun by serve() or scan() and ended by finish(); these never overlap. After a failure the streams are of no use any
+// A level is begun by serve(), scan() or leave() and ended by finish(); these never overlap. After a failure the streams are of no use any
 // more, and are shut down.
 class Sender {
  public:
@@ -30,6 +31,8 @@ class Sender {
   std::optional<page::Failure> serve(int socket, UniqueFd parent, const Cancel& cancel) noexcept;
   // Takes the private pages of running tasks.
   Result<void> scan(const std::vector<ScanTask>& tasks, const Cancel& cancel) noexcept;
+  // Takes a dump that lies in `directory`: what CRIU restores itself is sent, the rest is left behind there.
+  Result<void> leave(UniqueFd directory, const std::vector<page::ImageId>& images, const Cancel& cancel) noexcept;
   // Ends the level: pagemaps, barriers. `directory` (-1 for none) gets the pagemaps, too.
   Result<void> finish(int directory, const Cancel& cancel) noexcept;
 
@@ -48,6 +51,7 @@ class Sender {
   // They own the images of the level, which is why they stay until it ends.
   std::unique_ptr<page::Receiver> receiver_;
   std::unique_ptr<Scan> scan_;
+  std::unique_ptr<Leaving> leaving_;
 };
 
 }  // namespace frazil::transfer

@@ -152,6 +152,8 @@ export interface TransferCounters {
   readonly zeroPages: number;
   /** Left out: the destination has them, by their digests. */
   readonly samePages: number;
+  /** Not carried yet: the destination asks for them when its copy runs. */
+  readonly leftPages: number;
   /** Carried, in whatever form. */
   readonly sentPages: number;
   /** Of these, compressed. */
@@ -186,12 +188,13 @@ export interface NativePacking {
 
 export type PageCodec = 'lz4' | 'zstd';
 
-/** Level after level: serve or scan, then finish; one job at a time, none after close(). */
+/** Level after level: serve, scan or leave, then finish; one job at a time, none after close(). */
 export interface NativePageSender {
   /** Consumes the socket. */
   serve(socket: Fd, parent?: Fd): NativeJob<SinkReception, TransferCounters>;
   /** Pairs of numbers: a pid in our namespace, and the one in its own by which its images are named. */
   scan(tasks: readonly number[]): NativeJob<void, TransferCounters>;
+  leave(directory: Fd, tasks: readonly number[], shmem: readonly number[]): NativeJob<void, TransferCounters>;
   finish(directory?: Fd): NativeJob<void, TransferCounters>;
   close(): void;
   counters(): TransferCounters;
@@ -212,9 +215,16 @@ export interface NativePageIntakeOptions {
 
 /** One level per job, one job at a time, none after close(). */
 export interface NativePageIntake {
-  receive(directory: Fd, parent?: Fd): NativeJob<void, TransferCounters>;
+  receive(directory: Fd, parent: Fd | undefined, lacking: boolean): NativeJob<void, TransferCounters>;
   close(): void;
   counters(): TransferCounters;
+}
+
+/** `keys`: for what goes out, and for what comes in. */
+export interface NativeTunnel {
+  readonly outer: Fd;
+  readonly inner: Fd;
+  readonly keys: readonly [Uint8Array, Uint8Array];
 }
 
 export interface NativeFeeding {

@@ -46,6 +46,7 @@ import type {
   NativePageSenderOptions,
   NativePageSink,
   NativePageSinkOptions,
+  NativeTunnel,
 } from './native-pages.js';
 
 export interface Native {
@@ -58,6 +59,8 @@ export interface Native {
   readonly ArchiveWriter: new (
     options: NativeArchiveOptions,
   ) => NativeArchiveWriter;
+  /** A plain connection through an encrypted one, whose keys are for sending and receiving; consumes both sockets. */
+  runTunnel(options: NativeTunnel): NativeJob<void>;
   /** Serves the lazy pages of images to a peer, from an archive where one is given; consumes the socket. */
   feedPages(options: NativeFeeding): NativeJob<FeedFailure | undefined, FeedCounters>;
   /** Nothing when every pagemap of `names` agrees with its pages file; without sizes when it cannot be parsed. */

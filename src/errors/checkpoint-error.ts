@@ -80,6 +80,8 @@ export interface ErrorDetails {
   readonly ARCHIVE_LOCKED: { readonly archive: string };
   /** Not signed or not encrypted although that was demanded, or signed by somebody else. */
   readonly ARCHIVE_UNTRUSTED: { readonly archive: string; readonly demanded: 'signature' | 'encryption' };
+  /** The copy of a migrated tree was lost while its pages were still here; `rescuedTo` is a checkpoint of the tree. */
+  readonly LEFT_LOST: { readonly pid: number; readonly rescuedTo?: string };
   /** The pages of a lazily restored tree could not be had any more; the tree has been killed. */
   readonly LAZY_FAILED: {
     readonly imagesDir: string;
@@ -133,6 +135,7 @@ export const ERROR_CODES = Object.keys({
   ARCHIVE_CORRUPT: 0,
   ARCHIVE_LOCKED: 0,
   ARCHIVE_UNTRUSTED: 0,
+  LEFT_LOST: 0,
   LAZY_FAILED: 0,
   REWRITE_REFUSED: 0,
   IO: 0,

@@ -6,4 +6,6 @@ export type LazyPagesIn =
   /** `places`: a line for each pages file: its number, where it begins in the stream, and its length. */
   | { readonly archive: Fd; readonly places: Fd }
   /** An images directory, with its parents. */
-  | { readonly chain: Fd };
+  | { readonly chain: Fd }
+  /** A connection to whoever has them, in CRIU's page protocol. */
+  | { readonly peer: Fd };

@@ -13,7 +13,7 @@ import { sourceSecurity } from './wire/security.js';
  *
  * Rejects with DUMP_REFUSED, RESTORE_REFUSED (the destination's CRIU), NO_SUCH_PROCESS, CRIU_MISSING, CRIU_DIED, IO, PROTOCOL, ABORTED,
  * FEATURE_MISSING, or NOT_CONVERGING when it does not converge; throws TypeError or RangeError for misuse before anything happens. Whenever it rejects the
- * tree runs on here, and no task of a copy is left there.
+ * tree runs on here, and no task of a copy is left there. But with LEFT_LOST, of a tree that left pages behind, it had arrived, and is gone.
  *
  * An abort rolls back until the destination has been told to let its copy run. From then on only it knows where the tree lives, and
  * this waits until it can be asked (progress `undecided`), with the tree stopped: there are never two.
@@ -36,6 +36,7 @@ export function assertMigration(options: Omit<MigrateOptions, 'dump'>): Pick<Mig
   const { streams = 1, maxIterations = 0, maxDowntimeMs = 1 } = options;
   assertWhole('streams', streams, { from: 1, to: MAX_STREAMS });
   assertWhole('maxIterations', maxIterations, { from: 0, to: MAX_ITERATIONS });
+  assertLeaving(options);
   if (!(maxDowntimeMs > 0))
     throw new RangeError(`Cannot use ${maxDowntimeMs} as maxDowntimeMs: it is a number above 0`);
   const { throttle } = options;
@@ -46,6 +47,18 @@ export function assertMigration(options: Omit<MigrateOptions, 'dump'>): Pick<Mig
 
 // Who is slowed down by more does not answer any more.
 const MAX_THROTTLE = 0.95;
+
+function assertLeaving({ mode = 'pre-copy', whenDiverging, rescueTo, tracking, maxIterations }: MigrateOptions): void {
+  if (mode === 'post-copy' && (maxIterations ?? 0) > 0)
+    throw new RangeError('Cannot use maxIterations with mode post-copy, which has none: mode hybrid has');
+  if (rescueTo === undefined) return;
+  if (mode === 'pre-copy' && whenDiverging !== 'lazy')
+    throw new RangeError('Cannot use rescueTo with mode pre-copy, which leaves nothing behind');
+  if (mode !== 'post-copy' && tracking === 'soft-dirty')
+    throw new RangeError(
+      "Cannot use rescueTo with tracking soft-dirty: what is left is not whole. Pass tracking: 'digest'",
+    );
+}
 
 // Each is a level of the images, which a restore has to go through.
 const MAX_ITERATIONS = 1000;

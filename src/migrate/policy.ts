@@ -9,7 +9,7 @@ export interface Policy {
   readonly maxTotalMs: number;
   readonly maxBytes: number;
   /** What to do when it does not converge. */
-  readonly whenDiverging: 'give-up' | 'stop';
+  readonly whenDiverging: 'give-up' | 'stop' | 'lazy';
   /** The tree may be slowed down by at most this share of its processor time. */
   readonly maxThrottle: number;
 }
@@ -21,6 +21,8 @@ export type Verdict =
   | { readonly kind: 'converged'; readonly predictedDowntimeMs: number }
   /** It will not get better, and the caller wants the final dump all the same. */
   | { readonly kind: 'stop'; readonly why: Reason; readonly predictedDowntimeMs: number }
+  /** It will not get better: what has changed is to stay behind until the copy asks for it. */
+  | { readonly kind: 'lazy'; readonly why: Reason; readonly predictedDowntimeMs: number }
   | { readonly kind: 'give-up'; readonly why: Reason; readonly predictedDowntimeMs: number };
 
 /** `too-large`: what does not depend on what has changed, looking at the tree and filling its memory, takes that long by itself. */
@@ -36,7 +38,7 @@ export interface SoFar {
  * So many iterations in a row without anything gained are no accident. One is enough where the tree is stopped all the same: the others
  * would cost time and bytes for nothing.
  */
-const PATIENCE = { 'give-up': 3, stop: 1 } as const;
+const PATIENCE = { 'give-up': 3, stop: 1, lazy: 1 } as const;
 /** An iteration that is not at least so much better than the best before counts as no better. */
 const BETTER = 0.95;
 /** What is predicted is within so much of what it could be at least: there is nothing to be gained by another iteration. */
@@ -48,8 +50,10 @@ export function decide({ iterations, elapsedMs, wireBytes }: SoFar, policy: Poli
   // The first one says nothing of the dirty rate yet.
   if (iterations.length > 1 && predictedDowntimeMs <= policy.maxDowntimeMs)
     return { kind: 'converged', predictedDowntimeMs };
-  if (elapsedMs >= policy.maxTotalMs) return { kind: 'give-up', why: 'max-total', predictedDowntimeMs };
-  if (wireBytes >= policy.maxBytes) return { kind: 'give-up', why: 'max-bytes', predictedDowntimeMs };
+  // To stop the tree would take more of both; to go lazy ends the iterations.
+  const otherwise = policy.whenDiverging === 'lazy' ? 'lazy' : 'give-up';
+  if (elapsedMs >= policy.maxTotalMs) return { kind: otherwise, why: 'max-total', predictedDowntimeMs };
+  if (wireBytes >= policy.maxBytes) return { kind: otherwise, why: 'max-bytes', predictedDowntimeMs };
   const throttle = throttleAfter(iterations, policy);
   const slower = throttle > (iterations.at(-1)?.throttle ?? 0);
   const stuck = slower ? undefined : hopeless(iterations, policy);

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Fd } from '../addon/fd.js';
 import { pageCodecs } from '../addon/page-streams.js';
 import type { Tree } from '../criu/tree.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
@@ -11,13 +12,14 @@ import type { Arrival as ContainerArrival } from '../runtime/moved/arrival.js';
 import { makeCopy } from './destination/copy.js';
 import { makeSample, measureFillRate } from './destination/fill-rate.js';
 import { type Guardian, startGuardian } from './destination/guarded.js';
-import { openLevels } from './destination/levels.js';
+import { type Extent, openLevels } from './destination/levels.js';
 import type { ReceiveOptions } from './destination/options.js';
 import { preflight } from './destination/preflight.js';
 import { Reception } from './destination/reception.js';
 import { type AcceptedVessel, type ArrivedContainer, arrivedOf, openVessel } from './destination/vessel.js';
 import { openPace } from './pace.js';
 import { type Address, formatAddress, parseAddress } from './wire/address.js';
+import { type LeftConnection, openLeft } from './wire/left.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
 import { PROTOCOL_VERSION, type ToDestination } from './wire/messages.js';
 import { type DestinationSecurity, destinationSecurity } from './wire/security.js';
@@ -160,18 +162,20 @@ class Receiving implements Receiver {
     link.channel.close();
   }
 
-  async #welcome({ channel, keyOf }: DestinationLink, hello: Hello): Promise<void> {
+  async #welcome({ channel, keyOf, leftKeys }: DestinationLink, hello: Hello): Promise<void> {
     const listener = this.#listener as Listener;
     await using vessel = await this.#accept(channel, hello);
     if (vessel === undefined) return;
     const { container } = vessel;
     const { id } = hello;
     const session = randomBytes(16).toString('hex');
-    const joined = listener.streams(session, hello.streams, this.#ending.signal);
+    const joined = listener.streams(session, hello.streams + (hello.leaves ? 1 : 0), this.#ending.signal);
     // Before the source goes on: from its first answer there is somebody to clear up after us.
     const guardian = this.#guard(listener);
     await channel.send({ type: 'welcome', session, codecs: pageCodecs(), rootThere: container?.rootThere === true });
-    const streams = await joined;
+    const streams = [...(await joined)];
+    const [leftStream] = streams.splice(hello.streams);
+    await using left = leftStream && openLeft(leftStream, leftKeys(), 'destination');
     const keys = streams.map((_, i) => keyOf(i)).filter((key) => key !== undefined);
     const directory = join(this.#folder.path, id);
     const workDir = join(directory, 'work');
@@ -187,11 +191,18 @@ class Receiving implements Receiver {
     const pace = openPace(this.#options.criu, this.#ending.signal);
     const reception = new Reception(channel, {
       levels,
-      makeCopy: async (folder, needs) => {
+      makeCopy: async (folder, needs, extent) => {
+        if (extent === 'lacking' && (left === undefined || container !== undefined)) throw unannounced();
         if (container !== undefined) return container.makeCopy({ directory: folder, workDir, needs });
         const { restore, criu } = this.#options;
         const { descriptors: _descriptors, ...told } = needs;
-        return makeCopy({ directory: folder, workDir, options: { ...told, ...restore }, criu });
+        return makeCopy({
+          directory: folder,
+          workDir,
+          options: { ...told, ...restore },
+          criu,
+          ...leftOf(extent, left),
+        });
       },
       writeTree: async (piece, bytes) => {
         if (container === undefined)
@@ -203,7 +214,11 @@ class Receiving implements Receiver {
         fillBytesPerSecond: await measureFillRate(sample),
         paceMs: await pace(),
       }),
-      record: (held) => guardian.tell({ kind: 'charge', charge: { id, ...held, workDir, door: listener.keys } }),
+      record: (held, extent) => {
+        const charge = { id, ...held, workDir, lacking: extent === 'lacking', door: listener.keys };
+        return guardian.tell({ kind: 'charge', charge });
+      },
+      recordFilled: () => guardian.tell({ kind: 'filled', id }),
     });
     this.#receptions.set(id, reception);
     await channel.send({ type: 'streams' });
@@ -259,6 +274,15 @@ class Receiving implements Receiver {
     if (streams < 1) return 'no page stream was announced';
     return this.#receptions.has(id) ? 'this migration is known already' : undefined;
   }
+}
+
+function leftOf(extent: Extent, left: LeftConnection | undefined): { readonly left?: Fd } {
+  return extent === 'whole' || left === undefined ? {} : { left: left.socket };
+}
+
+function unannounced(): CheckpointError<'PROTOCOL'> {
+  const received = 'a tree without its pages';
+  return new CheckpointError('PROTOCOL', `Cannot take ${received}: that was not announced`, { received });
 }
 
 interface Taken {

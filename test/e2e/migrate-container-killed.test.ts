@@ -137,7 +137,9 @@ async function start(
   const place = { bundle, id, root, paths };
   const host = await startHost({ at, directory: images, criu: CRIU_42.path, container: place });
   delete process.env['CRIU_CONFIG_FILE'];
-  const proxy = await startProxy(join(dir.path, 'proxy'), at, (direction, type) => onMessage(`${direction} ${type}`));
+  const proxy = await startProxy(join(dir.path, 'proxy'), at, {
+    onMessage: (direction, type) => onMessage(`${direction} ${type}`),
+  });
   const source = startSource(container, { to: proxy.address, roots: [container.root], paths });
   return {
     ...{ container, host, proxy, id, bundle, root, source, program },

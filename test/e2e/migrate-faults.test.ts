@@ -1,60 +1,20 @@
 // A fault at every message of a migration: afterwards exactly one copy of the tree lives, here or there.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 import { migrate } from '../../src/migrate/migrate.js';
 import { receive } from '../../src/migrate/receive.js';
-import type { RestoreOptions } from '../../src/options/types.js';
-import { ask, NoAnswer } from '../helpers/ask.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { type Direction, type MessageProxy, startProxy } from '../helpers/message-proxy.js';
+import { expectOne, outcomeOf, stage, startSource, stateOf } from '../helpers/migration-stage.js';
 import { testWith } from '../helpers/needs.js';
-import { type SecondHost, startHost } from '../helpers/second-host.js';
-import { startTarget, type Target } from '../helpers/target.js';
+import { startHost } from '../helpers/second-host.js';
+import { startTarget } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
-
-interface Stage extends AsyncDisposable {
-  readonly target: Target;
-  readonly host: SecondHost;
-  readonly proxy: MessageProxy;
-  /** Where the copy answers. */
-  readonly there: string;
-  /** Where the receiver keeps images. */
-  readonly images: string;
-}
-
-type OnMessage = (direction: Direction, type: string, host: SecondHost) => 'pass' | 'cut' | Promise<'pass' | 'cut'>;
-
-async function stage(onMessage: OnMessage, restore: RestoreOptions = {}): Promise<Stage> {
-  const dir = tempDir();
-  const elsewhere = tempDir();
-  const control = join(dir.path, 'control');
-  const target = await startTarget('memory', [control, '8', '2', '10'], { control });
-  // What the copy makes of its control socket must not take the place of the one here.
-  const folder = elsewhere.folder('there');
-  const at = join(elsewhere.path, 'host');
-  const images = elsewhere.folder('images');
-  const host = await startHost({ at, binds: [[dir.path, folder]], directory: images, restore });
-  const proxy = await startProxy(join(elsewhere.path, 'proxy'), at, (direction, type) =>
-    onMessage(direction, type, host),
-  );
-  return {
-    target,
-    host,
-    proxy,
-    there: join(folder, 'control'),
-    images,
-    async [Symbol.asyncDispose]() {
-      for (const each of [proxy, host, target, elsewhere, dir]) await each[Symbol.asyncDispose]();
-    },
-  };
-}
 
 const MESSAGES = [
   'to-destination hello',
@@ -161,7 +121,7 @@ describe('a receiver that is killed', () => {
     testWith([CRIU_42.here], `by the hand of its CRIU at ${at} leaves one copy, decided`, async () => {
       await using dir = tempDir();
       const config = killerAt(at, dir.path);
-      await using on = await stage(() => 'pass', { config });
+      await using on = await stage(() => 'pass', { restore: { config } });
       const before = await on.target.ask('digest');
       expect(
         await outcomeOf(migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 })),
@@ -225,13 +185,6 @@ async function sweep(folder: string): Promise<void> {
   await next[Symbol.asyncDispose]();
 }
 
-async function outcomeOf({ done }: { readonly done: Promise<unknown> }): Promise<'moved' | 'stayed'> {
-  return done.then(
-    () => 'moved',
-    () => 'stayed',
-  );
-}
-
 /** A configuration file of CRIU that has it kill its parent at a point. */
 function killerAt(point: string, folder: string): string {
   const script = join(folder, 'kill-receiver');
@@ -245,30 +198,4 @@ function killerAt(point: string, folder: string): string {
   const config = join(folder, 'criu.conf');
   writeFileSync(config, `action-script ${script}\n`);
   return config;
-}
-
-/** The tree answers at one place, with what it had, and is not at the other. */
-async function expectOne({ target, host, there }: Stage, lives: string, digest: unknown): Promise<void> {
-  if (lives === 'moved') {
-    await until('the tree is gone here', () => !target.alive());
-    expect(await ask(there, 'digest')).toEqual(digest);
-    return;
-  }
-  await until('the tree runs here', () => stateOf(target.pid) !== 'T' && stateOf(target.pid) !== 't');
-  expect(await target.ask('digest')).toEqual(digest);
-  // The shell, its receiver perhaps, and ps itself.
-  await until('nothing of it is there', async () => !(await host.tasks()).includes(target.pid));
-  await expect(ask(there, 'digest')).rejects.toThrow(NoAnswer);
-}
-
-function stateOf(pid: number): string | undefined {
-  return /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-}
-
-function startSource(pid: number, options: object): ChildProcess {
-  const here = (name: string): string => fileURLToPath(new URL(`../helpers/${name}`, import.meta.url));
-  const given = JSON.stringify({ pid, options });
-  return spawn(process.execPath, ['--import', here('ts-hooks.mjs'), here('migrate-program.ts'), given], {
-    stdio: ['ignore', 'inherit', 'ignore'],
-  });
 }

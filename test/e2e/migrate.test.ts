@@ -297,13 +297,14 @@ testWith([CRIU_42.here], 'processors are compared by CRIU', async () => {
     preflight(
       {
         type: 'hello',
-        version: 3,
+        version: 4,
         id: '0'.repeat(32),
         pid: 1,
         tasks: [],
         bytes: 0,
         maxBytes: 0,
         streams: 1,
+        leaves: false,
         kernel: '',
         machine: arch(),
         facts: { criu: '4.0', cpuinfo: cpuinfo.toString('base64'), namespaces: [], files: [] },

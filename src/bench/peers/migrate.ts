@@ -23,6 +23,8 @@ interface Mode {
 const MODES: readonly Mode[] = [
   { name: 'frazil', title: 'frazil migrate: pre-copy, TLS', options: ['--when-diverging', 'stop'] },
   { name: 'frazil-cold', title: 'frazil migrate --max-iterations 0: cold, TLS', options: ['--max-iterations', '0'] },
+  { name: 'frazil-post-copy', title: 'frazil migrate --mode post-copy, TLS', options: ['--mode', 'post-copy'] },
+  { name: 'frazil-hybrid', title: 'frazil migrate --mode hybrid, TLS', options: ['--mode', 'hybrid'] },
 ];
 
 function frazil({ name, title, options }: Mode): MigratePeer {

@@ -317,6 +317,16 @@ export const OWN_COMMANDS = {
       value: 'TOKEN',
     }),
     ...SECURITY,
+    own('mode', {
+      text: 'pre-copy (default): it arrives whole; post-copy: it runs there first and fetches its memory; hybrid: what has changed since an iteration',
+      argument: 'required',
+      value: 'MODE',
+    }),
+    own('rescue-to', {
+      text: 'A folder for a checkpoint of the tree, should the copy be lost while it fetches its memory',
+      argument: 'required',
+      value: 'DIR',
+    }),
     own('dry-run', { text: 'Iterate and predict the downtime; the tree stays' }),
     number('streams', 'Page streams, 1 to 16; default 2'),
     own('compress', {
@@ -330,7 +340,7 @@ export const OWN_COMMANDS = {
       value: 'HOW',
     }),
     number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
-    number('max-iterations', 'At most so many before the final dump, 0 for none; default 30'),
+    number('max-iterations', 'At most so many before the final dump, 0 for none; default 30, with --mode hybrid 1'),
     number('max-total', 'Give up after so many milliseconds'),
     ...NETWORK,
     own('throttle', {
@@ -339,7 +349,7 @@ export const OWN_COMMANDS = {
       value: 'SHARE',
     }),
     own('when-diverging', {
-      text: 'A tree that changes faster than the link carries: give-up (default) or stop it all the same',
+      text: 'A tree that changes faster than the link carries: give-up (default), stop it all the same, or lazy: run it there, its pages behind it',
       argument: 'required',
       value: 'WHAT',
     }),

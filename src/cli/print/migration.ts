@@ -20,7 +20,10 @@ export function iterationLine(iteration: IterationReport): string {
   ].join(' ');
 }
 
-export function stateLine({ phase, elapsedMs }: Exclude<MigrateProgress, { phase: 'iterating' }>): string {
+export function stateLine(progress: Exclude<MigrateProgress, { phase: 'iterating' }>): string {
+  const { phase, elapsedMs } = progress;
+  if (phase === 'filling')
+    return `${millis(elapsedMs)}: it runs there and gets its pages: ${bytes(progress.bytes)} of ${bytes(progress.totalBytes)}`;
   const what = {
     connecting: 'connecting',
     final: 'final dump: the tree is frozen',
@@ -36,9 +39,21 @@ export function migratedLines(report: MigrateReport): readonly string[] {
   const sent = `${bytes(wireBytes)} sent in ${iterations.length} levels and ${millis(totalMs)}`;
   if (mode === 'dry-run')
     return [`Dry run: process ${pid} runs on here. ${sent}; predicted downtime ${millis(predictedDowntimeMs)}`];
+  const { fill } = report;
+  const left =
+    fill === undefined
+      ? []
+      : [
+          `${bytes(fill.leftBytes)} were left behind, and followed within ${millis(fill.ms)} (${fill.requests} requests)`,
+        ];
   const parts = Object.entries(downtime ?? {}).map(([name, ms]) => `${name} ${millis(ms)}`);
   return [
     `Migrated: it runs there as process ${pid}. ${sent}`,
-    `Downtime ${millis(downtimeMs ?? 0)} (${parts.join(', ')}); predicted ${millis(predictedDowntimeMs)}`,
+    `Downtime ${millis(downtimeMs ?? 0)} (${parts.join(', ')})${predicted(report)}`,
+    ...left,
   ];
+}
+
+function predicted({ predictionError, predictedDowntimeMs }: MigrateReport): string {
+  return predictionError === undefined ? '' : `; predicted ${millis(predictedDowntimeMs)}`;
 }

@@ -19,6 +19,8 @@ export function beginContainer(
   if (tree !== undefined) throw wrong('migrate takes a tree or a container, not both');
   const alien = Object.keys(dump).find((name) => !TAKEN.has(name));
   if (alien !== undefined) throw wrong(`--container: its runtime has no option for "${alien}"`);
+  if (options.mode !== undefined || options.rescueTo !== undefined)
+    throw wrong('--container: its runtime restores all of it, so --mode and --rescue-to are not for it');
   if (options.tracking === 'soft-dirty') throw wrong('--container: its pages are compared, --tracking digest');
   const { tcpEstablished, extUnixSk, fileLocks, linkRemap } = dump;
   const root = lastValue(settings, 'runtime-root');

@@ -73,6 +73,8 @@ function wanted(settings: Settings): MigrateOptions {
     ...securityOf(settings),
     ...tokenOf(settings),
     ...networkOf(settings),
+    ...(settings.has('mode') ? { mode: mode(lastValue(settings, 'mode')) } : {}),
+    ...(settings.has('rescue-to') ? { rescueTo: lastValue(settings, 'rescue-to') ?? '' } : {}),
     ...(settings.has('dry-run') ? { dryRun: true } : {}),
     ...(settings.has('when-diverging') ? { whenDiverging: diverging(lastValue(settings, 'when-diverging')) } : {}),
     ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
@@ -85,9 +87,14 @@ function wanted(settings: Settings): MigrateOptions {
   };
 }
 
-function diverging(text: string | undefined): 'give-up' | 'stop' {
-  if (text === 'give-up' || text === 'stop') return text;
-  throw new UsageError(`--when-diverging: give-up or stop expected, not "${text}"`, 'migrate');
+function mode(text: string | undefined): NonNullable<MigrateOptions['mode']> {
+  if (text === 'pre-copy' || text === 'post-copy' || text === 'hybrid') return text;
+  throw new UsageError(`--mode: pre-copy, post-copy or hybrid expected, not "${text}"`, 'migrate');
+}
+
+function diverging(text: string | undefined): NonNullable<MigrateOptions['whenDiverging']> {
+  if (text === 'give-up' || text === 'stop' || text === 'lazy') return text;
+  throw new UsageError(`--when-diverging: give-up, stop or lazy expected, not "${text}"`, 'migrate');
 }
 
 function packing(text: string | undefined): NonNullable<MigrateOptions['compress']> {

@@ -66,9 +66,9 @@ export async function beginLazily({
 }: LazyRequest): Promise<BegunLazily> {
   await using opened = new Held();
   const small = place ?? (await openNameless(opened));
-  const service = await startLazyService({ options, images, imagesDir, pages, socketDir: small.fd, workDir, trees });
+  const of: PagesOf = { imagesDir, options, left: pages !== undefined && 'peer' in pages };
+  const service = await startLazyService({ ...of, images, pages, socketDir: small.fd, workDir, trees });
   const held = opened.move();
-  const of: PagesOf = { imagesDir, options };
   let handedOver = false;
   const lost = new AbortController();
   service.verdict.then(

@@ -10,26 +10,33 @@ import { nameOfPeer } from './peer.js';
 export interface PagesOf {
   readonly imagesDir: string;
   readonly options: LazyOptions;
+  /** They are at the source of a migration. */
+  readonly left?: boolean;
 }
 
 export function lazyFailed(
   message: LazyMessage,
-  { imagesDir, options: { pageServer: at } }: PagesOf,
+  { imagesDir, options: { pageServer: at }, left = false }: PagesOf,
 ): CheckpointError<'LAZY_FAILED'> {
   const { fault, image, vaddr, op } = message;
   const pageServer = at === undefined ? undefined : nameOfPeer(at);
+  const whose = left
+    ? 'the source of the migration'
+    : pageServer === undefined
+      ? undefined
+      : `the page server ${pageServer}`;
   const page = image === 0 ? {} : { pid: image, vaddr: `0x${vaddr.toString(16)}` };
   const cause = op === '' ? {} : { syscall: op, errno: nameOf(message) };
-  const text = `Cannot go on filling the tree restored from "${imagesDir}": ${why(message, pageServer)}. It has been killed`;
+  const text = `Cannot go on filling the tree restored from "${imagesDir}": ${why(message, whose)}. It has been killed`;
   const from = pageServer === undefined ? {} : { pageServer };
   return new CheckpointError('LAZY_FAILED', text, { imagesDir, fault, ...from, ...page, ...cause });
 }
 
-function why(message: LazyMessage, pageServer: string | undefined): string {
+function why(message: LazyMessage, whose: string | undefined): string {
   const page = `page 0x${message.vaddr.toString(16)} of process ${message.image}`;
   switch (message.fault) {
     case 'source':
-      if (pageServer !== undefined) return peerFailed(message, page, pageServer);
+      if (whose !== undefined) return peerFailed(message, page, whose);
       return `${page}${levelOf(message)} cannot be read: ${reason(message)}`;
     case 'unregistered':
       return `${page} is lazy in its images, but CRIU has not prepared it for that`;
@@ -68,11 +75,11 @@ const PEER_REASONS: Readonly<Record<string, string>> = {
   ENODATA: 'it does not have it',
 };
 
-function peerFailed(message: LazyMessage, page: string, pageServer: string): string {
+function peerFailed(message: LazyMessage, page: string, whose: string): string {
   const name = nameOf(message);
   const reason = PEER_REASONS[name] ?? `${message.op} failed with ${name}`;
-  if (message.image === 0) return `the page server ${pageServer} is none that can be talked to: ${reason}`;
-  return `${page} cannot be had from the page server ${pageServer}: ${reason}`;
+  if (message.image === 0) return `${whose} is none that can be talked to: ${reason}`;
+  return `${page} cannot be had from ${whose}: ${reason}`;
 }
 
 // What a library says of a frame: its own function's name.

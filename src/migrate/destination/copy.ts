@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Fd } from '../../addon/fd.js';
 import { pipe } from '../../addon/files.js';
 import { LOG_LEVEL } from '../../criu/dump.js';
 import { operation } from '../../criu/operation.js';
@@ -40,10 +41,12 @@ export interface CopyOptions {
   readonly workDir: string;
   readonly options: Omit<RestoreOptions, 'workDir' | 'logFile'>;
   readonly criu: string | undefined;
+  /** Where its lazy pages are: a connection, which is consumed. Default: they are in the images. */
+  readonly left?: Fd;
 }
 
 /** Starts CRIU. `directory` is the folder of the final level, in which pages may arrive already. */
-export async function makeCopy({ directory, workDir, options: given, criu }: CopyOptions): Promise<Copy> {
+export async function makeCopy({ directory, workDir, options: given, criu, left }: CopyOptions): Promise<Copy> {
   const abort = new AbortController();
   const decision = deferred<Verdict>();
   const reached = deferred<Held>();
@@ -54,6 +57,7 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
     restoreSibling: true,
     workDir,
     logFile: RESTORE_LOG,
+    ...(left === undefined ? {} : { lazyPages: true }),
   };
   let criuPid = 0;
   const door = await openInventory(directory);
@@ -62,7 +66,9 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
     imagesDir: directory,
     criu,
     options,
-    lazy: undefined,
+    // Without us nobody could say what has become of it.
+    lazy: left && { outlive: false },
+    ...(left === undefined ? {} : { pages: { peer: left } }),
     arriving: { whole: whole.promise, release: door.release, abandon: door.close },
     encode: (own: Parameters<typeof encodeOptions>[2]) => encodeOptions('restore', options, own),
     onCriu: (pid: number) => {
@@ -75,7 +81,13 @@ export async function makeCopy({ directory, workDir, options: given, criu }: Cop
       return decision.promise;
     },
   } as const;
-  const { done } = operation(abort.signal, (work) => runRestore(plan, work).finally(door.close));
+  const { done } = operation(abort.signal, (work) =>
+    runRestore(plan, work).finally(() => {
+      door.close();
+      // The service has its own.
+      left?.close();
+    }),
+  );
   return copyOf(done, { door, whole, reached, decision, abort });
 }
 

@@ -13,12 +13,15 @@ export interface Charge {
   readonly root: number;
   /** Of CRIU's log. It was empty, and the source writes nothing there. */
   readonly workDir: string;
+  /** It runs without some of its pages, which are at the source, until `filled`. */
+  readonly lacking: boolean;
   /** Who may ask. Absent with plaintext. */
   readonly door: DoorKeys | undefined;
 }
 
 export type Told =
   | { readonly kind: 'charge'; readonly charge: Charge }
+  | { readonly kind: 'filled'; readonly id: string }
   /** The source knows how it has ended. */
   | { readonly kind: 'settled'; readonly id: string }
   /** The receiver ends in good order. */

@@ -19,6 +19,8 @@ import { type Charge, OUTCOME, RESTORE_LOG, SOCKET_FD, type Told } from './guard
 
 interface Case {
   readonly charge: Charge;
+  /** It has all of its pages, and may live without us. */
+  filled: boolean;
   /** Absent when it had ended already. */
   readonly criu: Fd | undefined;
 }
@@ -42,7 +44,8 @@ async function main(): Promise<void> {
     const told = JSON.parse(line) as Told;
     if (told.kind === 'bye') return;
     if (told.kind === 'settled') cases.delete(told.id);
-    else cases.set(told.charge.id, { charge: told.charge, criu: handleOf(told.charge.criu) });
+    if (told.kind === 'filled') markFilled(cases.get(told.id));
+    if (told.kind === 'charge') cases.set(told.charge.id, caseOf(told.charge));
   }
   const ends = new Map([...cases].map(([id, each]) => [id, endOf(each)]));
   // A copy that is on its way out may read its images.
@@ -50,6 +53,14 @@ async function main(): Promise<void> {
   if (ends.size > 0) await answerFor(ends, [...cases.values()].at(-1)?.charge.door);
   await removed;
   if (socketPath !== '') await rm(socketPath, { force: true });
+}
+
+function caseOf(charge: Charge): Case {
+  return { charge, filled: !charge.lacking, criu: handleOf(charge.criu) };
+}
+
+function markFilled(one: Case | undefined): void {
+  if (one !== undefined) one.filled = true;
 }
 
 /** Returns when every source knows, or has not asked for long enough. */
@@ -84,9 +95,10 @@ async function answerOne({ channel }: DestinationLink, ends: Ends): Promise<stri
   return heard?.message.type === 'done' ? id : undefined;
 }
 
-async function endOf({ charge, criu }: Case): Promise<ToSource> {
+async function endOf({ charge, filled, criu }: Case): Promise<ToSource> {
   if (criu !== undefined) await ended(criu);
-  if (await wasResumed(charge)) return { type: 'running', pid: charge.root, resumeMs: 0 };
+  // What fills a copy ends with the receiver, and kills it first; whether it was done then is not known here.
+  if (filled && (await wasResumed(charge))) return { type: 'running', pid: charge.root, resumeMs: 0, whole: true };
   await killTree(charge.root);
   return { type: 'gone', code: undefined, message: 'the receiver was killed before it let the copy run' };
 }

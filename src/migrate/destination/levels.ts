@@ -13,12 +13,15 @@ export interface Levels extends AsyncDisposable {
   /** Where the last level lies. */
   readonly path: string;
   /** Begins to take the next level in; levels follow each other. Rejects with IO or PROTOCOL. */
-  receive(number: number): Received;
+  receive(number: number, extent: Extent): Received;
   /** Adds to an image file of the last level; its inventory is kept aside. Rejects with PROTOCOL or IO. */
   write(name: string, bytes: Uint8Array): Promise<void>;
   readonly inventory: Uint8Array;
   counters(): TransferCounters;
 }
+
+/** `lacking`: its lazy pages stay at the source. */
+export type Extent = 'whole' | 'lacking';
 
 export interface Received {
   /** The folder of the level is there. */
@@ -58,8 +61,8 @@ export function openLevels({ directory, streams, keys, maxBytes, signal }: Level
     await makeLevel(pathOf(number), number > 0 ? number - 1 : undefined);
     return pathOf(number);
   };
-  const fill = async (number: number): Promise<void> => {
-    await take(intake, { path: pathOf(number), parent: number > 0 ? pathOf(number - 1) : undefined, signal });
+  const fill = async (number: number, extent: Extent): Promise<void> => {
+    await take(intake, { path: pathOf(number), parent: number > 0 ? pathOf(number - 1) : undefined, extent, signal });
   };
   return {
     get path() {
@@ -68,9 +71,9 @@ export function openLevels({ directory, streams, keys, maxBytes, signal }: Level
     get inventory() {
       return inventory;
     },
-    receive: (number) => {
+    receive: (number, extent) => {
       const made = underWay.then(() => make(number));
-      const whole = made.then(() => fill(number));
+      const whole = made.then(() => fill(number, extent));
       underWay = whole.catch(() => {});
       return { made, whole };
     },
@@ -104,14 +107,19 @@ async function makeLevel(path: string, parent: number | undefined): Promise<void
 interface Place {
   readonly path: string;
   readonly parent: string | undefined;
+  readonly extent: Extent;
   readonly signal: AbortSignal;
 }
 
-async function take(intake: PageIntake, { path, parent, signal }: Place): Promise<void> {
+async function take(intake: PageIntake, { path, parent, extent, signal }: Place): Promise<void> {
   using directory = await openDirectory(path, 'itself');
   using below = parent === undefined ? undefined : await openDirectory(parent, 'itself');
   try {
-    await intake.receive(directory, { signal, ...(below === undefined ? {} : { parent: below }) }).done;
+    await intake.receive(directory, {
+      signal,
+      lacking: extent === 'lacking',
+      ...(below === undefined ? {} : { parent: below }),
+    }).done;
   } catch (error) {
     const errno = CheckpointError.is(error, 'IO') ? (error.detail.errno ?? '') : '';
     throw REASONS[errno] === undefined ? error : protocol(REASONS[errno], 'pages as they were announced');

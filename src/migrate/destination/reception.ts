@@ -14,19 +14,21 @@ import type { TreePiece } from '../wire/container-messages.js';
 import type { DestinationChannel } from '../wire/listen.js';
 import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
 import type { Copy, Held } from './copy.js';
-import type { Levels } from './levels.js';
+import type { Extent, Levels } from './levels.js';
 
 export interface ReceptionOptions {
   readonly levels: Levels;
   /** Starts to restore from the folder of the final level. */
-  readonly makeCopy: (directory: string, needs: RestoreNeeds) => Promise<Copy>;
+  readonly makeCopy: (directory: string, needs: RestoreNeeds, extent: Extent) => Promise<Copy>;
   /** Takes files of a container. Rejects as it likes. */
   readonly writeTree: (piece: TreePiece, bytes: Uint8Array) => Promise<void>;
   /** What a restore would find here now: fill-rate.ts, pace.ts. */
   readonly measure: () => Promise<Figures>;
   readonly networkSwitch: NetworkSwitch | undefined;
   /** Sees to it that somebody can answer for the held copy when this process is killed. */
-  readonly record: (held: Held) => Promise<void>;
+  readonly record: (held: Held, extent: Extent) => Promise<void>;
+  /** The same of a copy that has got all of its pages. */
+  readonly recordFilled: () => Promise<void>;
 }
 
 type Figures = Pick<Extract<ToSource, { type: 'level-done' }>, 'fillBytesPerSecond' | 'paceMs'>;
@@ -39,6 +41,7 @@ export class Reception {
   #copy: Promise<Copy> | undefined;
   /** The address of the tree can be had here. */
   #bindable: Promise<void> | undefined;
+  #extent: Extent = 'whole';
   #held: Held = { root: 0, criu: 0 };
   #tree: Tree | undefined;
   #failure: unknown;
@@ -133,8 +136,9 @@ export class Reception {
   }
 
   // Not waited for: messages that follow belong to this level, and an abort may come.
-  #take({ number, final }: Extract<ToDestination, { type: 'level' }>): void {
-    const { made, whole } = this.#options.levels.receive(number);
+  #take({ number, final, lacking }: Extract<ToDestination, { type: 'level' }>): void {
+    this.#extent = final !== undefined && lacking ? 'lacking' : 'whole';
+    const { made, whole } = this.#options.levels.receive(number, this.#extent);
     this.#intake = whole;
     if (final !== undefined) this.#prepare(made, final);
     else this.#tellWhen(number, whole);
@@ -155,7 +159,7 @@ export class Reception {
     const { makeCopy, networkSwitch } = this.#options;
     this.#bindable = switchNetwork(networkSwitch, 'prepare');
     this.#bindable.catch(() => {});
-    this.#copy ??= made.then((directory) => makeCopy(directory, needs));
+    this.#copy ??= made.then((directory) => makeCopy(directory, needs, this.#extent));
     // Whoever restores finds it out.
     this.#copy.catch(() => {});
   }
@@ -177,7 +181,7 @@ export class Reception {
       // What was not written down, or not let go, is not to run.
       void this.abort(error);
     }
-    if (state === 'gone' || state === 'running') this.#decide();
+    if (state === 'gone' || state === 'running' || state === 'filling') this.#decide();
     if (state === 'settled' || (state === 'gone' && !this.#mayAsk(event))) this.#settle();
     else if (state === 'gone' || (state === 'running' && this.#lost)) this.#linger();
   }
@@ -194,13 +198,21 @@ export class Reception {
       case 'send-prepared':
         return this.#send({ type: 'prepared', pid: this.#held.root, restoreMs: this.#elapsed() });
       case 'record':
-        return this.#options.record(this.#held);
+        return this.#options.record(this.#held, this.#extent);
+      case 'record-filled':
+        return this.#options.recordFilled();
       case 'resume':
         return void this.#resume();
       case 'remove':
         return this.#remove();
       case 'send-running':
-        return this.#send({ type: 'running', pid: this.#tree?.pid ?? 0, resumeMs: this.#elapsed() });
+      case 'send-lacking':
+        return this.#send({
+          type: 'running',
+          pid: this.#tree?.pid ?? 0,
+          resumeMs: this.#elapsed(),
+          whole: effect === 'send-running',
+        });
       default:
         return this.#send(goneMessage(this.#failure));
     }
@@ -226,7 +238,14 @@ export class Reception {
       .then((copy) => copy.resume())
       .then(async (tree) => {
         this.#tree = tree;
-        await this.dispatch({ kind: 'resumed' });
+        await this.dispatch({ kind: tree.filling === undefined ? 'resumed' : 'lacking' });
+        tree.filling?.done.then(
+          () => this.dispatch({ kind: 'filled' }),
+          (error: unknown) => {
+            this.#failure = error;
+            return this.dispatch({ kind: 'broken' });
+          },
+        );
       });
     void this.#orFail(resumed);
   }

@@ -1,12 +1,23 @@
 // The destination's half of the commit: see source.ts. It decides: the copy runs when, and only when, `go` has come while it was held.
 //
 //   receiving ── restore ──▶ restoring ── held ──▶ prepared ── go ──▶ resuming ── resumed ──▶ running ── done ──▶ settled
-//       │                        │                    │                   │ failed
-//       └────── anything wrong ──┴────────────────────┴──▶ gone ◀─────────┘
+//       │                        │                    │            failed │ │ lacking           ▲
+//       └────── anything wrong ──┴────────────────────┴──▶ gone ◀─────────┘ └──▶ filling ─ filled ┘
+//                                                           ▲                       │ broken
+//                                                           └───────────────────────┘
 //
-// Until `go` it may give up by itself at any time, and it answers a question by giving up: the source resumes only when it is told so.
+// Until `go` it may give up by itself at any time, and it answers a question by giving up: the source resumes only when it is told so. A copy that
+// lacks pages (docs/adr/0014) runs in `filling`; when it cannot have them any more it is ended by whoever fills it, before this is told.
 
-export type DestinationState = 'receiving' | 'restoring' | 'prepared' | 'resuming' | 'running' | 'settled' | 'gone';
+export type DestinationState =
+  | 'receiving'
+  | 'restoring'
+  | 'prepared'
+  | 'resuming'
+  | 'filling'
+  | 'running'
+  | 'settled'
+  | 'gone';
 
 export type DestinationEvent =
   | { readonly kind: 'restore' }
@@ -15,6 +26,12 @@ export type DestinationEvent =
   | { readonly kind: 'go' }
   /** CRIU has answered: the tree runs. */
   | { readonly kind: 'resumed' }
+  /** The same, and pages are still at the source. */
+  | { readonly kind: 'lacking' }
+  /** All of them are here. */
+  | { readonly kind: 'filled' }
+  /** They cannot be had any more, and no task of the copy is left. */
+  | { readonly kind: 'broken' }
   /** Whatever went wrong here; nothing of the tree is left. */
   | { readonly kind: 'failed' }
   | { readonly kind: 'abort' }
@@ -32,6 +49,9 @@ export type DestinationEffect =
   /** Returns when no task of the copy is left. */
   | 'remove'
   | 'send-running'
+  | 'send-lacking'
+  /** That the copy needs the source no more: whoever answers for us must know before the source does. */
+  | 'record-filled'
   | 'send-gone';
 
 export interface DestinationStep {
@@ -52,6 +72,8 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
       return event.kind === 'go' ? { state: 'resuming', effects: ['resume'] } : beforeGo(state, event);
     case 'resuming':
       return resuming(event);
+    case 'filling':
+      return filling(event);
     case 'running':
       if (event.kind === 'done') return { state: 'settled', effects: [] };
       return { state, effects: event.kind === 'ask' ? ['send-running'] : [] };
@@ -80,6 +102,8 @@ function resuming(event: DestinationEvent): DestinationStep {
   switch (event.kind) {
     case 'resumed':
       return { state: 'running', effects: ['send-running'] };
+    case 'lacking':
+      return { state: 'filling', effects: ['send-lacking'] };
     case 'failed':
       return { state: 'gone', effects: ['remove', 'send-gone'] };
     default:
@@ -87,7 +111,20 @@ function resuming(event: DestinationEvent): DestinationStep {
   }
 }
 
+function filling(event: DestinationEvent): DestinationStep {
+  switch (event.kind) {
+    case 'filled':
+      return { state: 'running', effects: ['record-filled', 'send-running'] };
+    case 'broken':
+      return { state: 'gone', effects: ['send-gone'] };
+    case 'ask':
+      return { state: 'filling', effects: ['send-lacking'] };
+    default:
+      return { state: 'filling', effects: [] };
+  }
+}
+
 /** Whether the copy could run in this state. */
 export function runsAtDestination(state: DestinationState): boolean {
-  return state === 'resuming' || state === 'running' || state === 'settled';
+  return state === 'resuming' || state === 'filling' || state === 'running' || state === 'settled';
 }

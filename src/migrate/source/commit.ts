@@ -19,13 +19,22 @@ export interface CommitOptions {
   readonly reconnect: () => Promise<SourceChannel>;
   readonly signal: AbortSignal;
   readonly onState: (state: SourceState, waiting: boolean) => void;
+  /** Whether the copy can still be given the pages that it lacks. Default: nobody gives any. */
+  readonly feeding?: () => boolean;
   /** How long to go on connecting to a destination that does not answer. Default: for ever. */
   readonly patienceMs?: number;
 }
 
 /** The tree lives there, or here. */
 export type Outcome =
-  | { readonly kind: 'moved'; readonly pid: number; readonly at: Marks; readonly channel: SourceChannel }
+  | {
+      readonly kind: 'moved';
+      readonly pid: number;
+      readonly at: Marks;
+      readonly channel: SourceChannel;
+      /** It needs nothing from here; else Commit.filled() says how that ends. */
+      readonly whole: boolean;
+    }
   | { readonly kind: 'stayed'; readonly failure: CheckpointError }
   /** Nobody answered for `patienceMs`. */
   | { readonly kind: 'undecided' };
@@ -42,17 +51,23 @@ const MAX_RETRY_MS = 15_000;
 // A destination answers when its CRIU has ended, or resumed the copy.
 const ANSWER_MS = 60_000;
 
-/** All of the tree is on its way, and `restore` is said. Never rejects, and does not end before it knows, or its patience does. */
-export async function commit(options: CommitOptions): Promise<Outcome> {
-  const run = new Commit(options);
-  return run.outcome();
-}
+/** How a copy ended that lacked pages. */
+export type Fill =
+  | { readonly kind: 'filled'; readonly channel: SourceChannel }
+  /** It is gone, or nobody has answered there for long: `why`. */
+  | { readonly kind: 'broken'; readonly why: string; readonly channel: SourceChannel | undefined };
 
-class Commit {
+// A destination that knows a copy which is about to end, or has ended, is there to say so; one that is not, is not.
+const SILENCE_MS = 60_000;
+
+/** All of the tree is on its way, and `restore` is said. */
+export class Commit {
   readonly #options: CommitOptions;
   #channel: SourceChannel | undefined;
   #state: SourceState;
   #failure: CheckpointError | undefined;
+  /** What the destination says of a copy that it has no more. */
+  #why: string | undefined;
   #pid = 0;
   #prepared = 0;
   #running = 0;
@@ -60,34 +75,57 @@ class Commit {
   #asking: number | undefined;
   #impatient = false;
 
-  constructor(options: CommitOptions) {
+  /** `state`: where somebody else has stopped. */
+  constructor(options: CommitOptions, state?: 'committing' | 'serving') {
     this.#options = options;
     this.#channel = options.channel;
-    this.#state = options.channel === undefined ? 'committing' : 'frozen';
+    this.#state = state ?? 'frozen';
   }
 
+  /** Never rejects, and does not end before it knows, or its patience does. */
   async outcome(): Promise<Outcome> {
-    while (this.#state !== 'done' && this.#state !== 'aborted' && !this.#impatient) {
-      const { state, effects } = stepSource(this.#state, await this.#next());
-      this.#state = state;
-      this.#options.onState(state, effects.includes('connect'));
-      await this.#performAll(effects);
-    }
-    if (this.#state === 'done' && this.#channel !== undefined)
+    await this.#follow(['done', 'serving', 'aborted']);
+    if ((this.#state === 'done' || this.#state === 'serving') && this.#channel !== undefined)
       return {
         kind: 'moved',
         pid: this.#pid,
         at: { prepared: this.#prepared, running: this.#running },
         channel: this.#channel,
+        whole: this.#state === 'done',
       };
     if (this.#impatient) return { kind: 'undecided' };
     return { kind: 'stayed', failure: this.#failure ?? gone('the destination has given up', undefined) };
   }
 
+  /** Of an outcome that is not whole. Never rejects; who keeps what is left is told by how it ends. */
+  async filled(): Promise<Fill> {
+    this.#failure = undefined;
+    this.#asking = undefined;
+    await this.#follow(['done', 'broken']);
+    if (this.#state === 'done' && this.#channel !== undefined) return { kind: 'filled', channel: this.#channel };
+    const why = this.#why ?? 'nobody answers there';
+    return { kind: 'broken', why, channel: this.#impatient ? undefined : this.#channel };
+  }
+
+  async #follow(ends: readonly SourceState[]): Promise<void> {
+    while (!ends.includes(this.#state)) {
+      const event: SourceEvent = this.#silent() ? { kind: 'silent' } : await this.#next();
+      const { state, effects } = stepSource(this.#state, event);
+      this.#state = state;
+      this.#options.onState(state, effects.includes('connect'));
+      await this.#performAll(effects);
+      if (this.#impatient && this.#state !== 'serving') return;
+    }
+  }
+
+  #silent(): boolean {
+    return this.#impatient && this.#state === 'serving';
+  }
+
   async #next(): Promise<SourceEvent> {
     const heard = this.#listen();
     // In the window where only the destination knows, an abort is not heard: it would change nothing.
-    if (this.#state === 'committing') return heard;
+    if (this.#state === 'committing' || this.#state === 'serving') return heard;
     return Promise.race([heard, this.#aborted()]);
   }
 
@@ -115,10 +153,13 @@ class Commit {
         this.#prepared = performance.now();
         return { kind: 'prepared' };
       case 'running':
-        this.#running = performance.now();
+        if (this.#running === 0) this.#running = performance.now();
         this.#pid = message.pid;
-        return { kind: 'running' };
+        this.#asking = undefined;
+        if (message.whole) return { kind: 'running' };
+        return { kind: this.#options.feeding?.() === true ? 'lacking' : 'dying' };
       case 'gone':
+        this.#why = message.message;
         this.#failure ??= gone(message.message, message.code);
         return { kind: 'gone' };
       case 'unknown':
@@ -167,18 +208,19 @@ class Commit {
       case 'connect':
         return this.#connect();
       case 'send-done':
-        // That it is killed here CRIU has to say first; who called us passes it on.
+        // That it is killed here, or kept, others have to say first; who called us passes it on.
         if (this.#state === 'aborted') await this.#channel?.send({ type: 'done' });
         return undefined;
       default:
-        // kill, resume: what CRIU is answered is for who called us to say.
+        // kill, resume, keep: what CRIU is answered is for who called us to say.
         return undefined;
     }
   }
 
   async #connect(): Promise<void> {
     this.#channel?.destroy();
-    const { patienceMs = Number.POSITIVE_INFINITY, reconnect } = this.#options;
+    const { reconnect } = this.#options;
+    const patienceMs = this.#state === 'serving' ? SILENCE_MS : (this.#options.patienceMs ?? Number.POSITIVE_INFINITY);
     this.#asking ??= performance.now();
     for (;;) {
       // Also after an answer that told nothing.

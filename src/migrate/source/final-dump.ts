@@ -1,10 +1,11 @@
 // The final dump: CRIU's pages go through our end of its page socket straight to the streams, its image files to a tmpfs without a name
 // and from there to the control stream, all while the tree is frozen; then CRIU is held at post-dump until it is known where the tree
-// lives. Nothing is stored here.
+// lives. Nothing is stored here, unless pages are to be left behind: then all of them go into that tmpfs.
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Fd } from '../../addon/fd.js';
 import type { SinkReception } from '../../addon/page-sink.js';
 import type { PageSender } from '../../addon/page-streams.js';
 import { captureFailed } from '../../criu/capture-failed.js';
@@ -12,6 +13,7 @@ import { LOG_LEVEL, NO_FDS } from '../../criu/dump.js';
 import { chooseNetworkLock } from '../../criu/network-lock.js';
 import { unlockNetwork } from '../../criu/unlock-network.js';
 import { namesItsLog } from '../../errors/checkpoint-error.js';
+import { Held } from '../../images/held.js';
 import { openScratch } from '../../images/scratch.js';
 import { openDirectory } from '../../images/staging.js';
 import { encodeOptions } from '../../options/request.js';
@@ -21,7 +23,8 @@ import type { Answer, Notification, Verdict } from '../../rpc/session.js';
 import type { CriuOpts } from '../../schema/rpc.js';
 import { MAX_BYTES } from '../wire/channel.js';
 import type { SourceChannel } from '../wire/connect.js';
-import { type Ground, openGround } from './ground.js';
+import { type Ground, type OpenGround, openGround } from './ground.js';
+import type { LeftBehind, Taking } from './left-behind.js';
 import type { Dumping } from './vessel.js';
 
 export interface FinalDumpPlan {
@@ -34,6 +37,8 @@ export interface FinalDumpPlan {
   readonly level: number;
   /** That of the pre-dumps below it. */
   readonly ground: Ground | undefined;
+  /** Where pages stay until the copy asks for them. Default: they are sent. */
+  readonly left?: LeftBehind;
   readonly channel: SourceChannel;
   readonly signal: AbortSignal;
   /** Whether the locks on the connections of a tree that was killed are to go, because their address has gone, too. */
@@ -63,7 +68,7 @@ const REFUSE: Verdict = { kind: 'refuse' };
  * Rejects as dump() does when it fails before decide() was asked; then the tree runs on. An abort is heard until then.
  */
 export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
-  const { pid, sender, level, by } = plan;
+  const { pid, level, by } = plan;
   // What a runtime has asked for is in its request.
   const options = by === undefined ? plan.options : {};
   const networkLock = by === undefined ? await chooseNetworkLock({ pid, ...options }) : undefined;
@@ -72,8 +77,8 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   using work = await openDirectory(workDir);
   const { defaultConfig } = encodeOptions('dump', options, NO_FDS);
   const open = by?.open ?? (() => openGround({ ...plan, defaultConfig, first: level, opts: {} }));
-  await using own = plan.ground === undefined ? await open() : undefined;
-  const ground = plan.ground ?? (own as Ground);
+  await using opened = new Held();
+  const ground = plan.ground ?? (await openOwn(open, plan.left ?? opened));
   const images = await ground.folder(level);
   using directory = await openDirectory(images, 'itself');
   using parent = await ground.below(level);
@@ -81,7 +86,7 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   const encoded = encodeOptions('dump', { ...options, logLevel: LOG_LEVEL, ...(networkLock && { networkLock }) }, fds);
   await using config = await writeConfigFile(encoded);
   const { session } = ground;
-  await using pages = sender.serve(ground.pages(), parent === undefined ? {} : { parent });
+  await using pages = take(plan, ground.pages(), { directory, parent });
   const received = pages.done.catch((error: unknown) => ({ error }));
   const hold = holding({ ...plan, images, received });
   const opts = { ...encoded.opts, ...ground.opts(level), pid, notify_scripts: true, log_file: LOG_FILE };
@@ -99,6 +104,26 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   }
   if (answer.kind === 'served' && plan.unlock) await unlock(locked);
   return { at: hold.at, killed: answer.kind === 'served' };
+}
+
+/** What is left behind lies in its folder, and outlives the dump. */
+async function openOwn(open: () => Promise<OpenGround>, owner: Pick<Held, 'defer'>): Promise<Ground> {
+  const own = await open();
+  owner.defer(async () => {
+    await own[Symbol.asyncDispose]();
+  });
+  return own;
+}
+
+interface Folders {
+  readonly directory: Fd;
+  readonly parent: Fd | undefined;
+}
+
+function take({ sender, left }: FinalDumpPlan, socket: Fd, { directory, parent }: Folders): Taking {
+  if (left === undefined) return sender.serve(socket, parent === undefined ? {} : { parent });
+  left.begin(directory, parent);
+  return left.take(socket);
 }
 
 type Reception = SinkReception | { readonly error: unknown };
@@ -130,6 +155,7 @@ function holding(held: Holding): Hold {
     at.dumped = performance.now();
     const reception = await held.received;
     if ('error' in reception || reception.failure !== undefined) return REFUSE;
+    await held.left?.send(held.sender, gate.signal);
     await held.sender.finish({ signal: gate.signal }).done;
     await sendFiles(held);
     await held.also?.();
@@ -162,9 +188,12 @@ function holding(held: Holding): Hold {
   };
 }
 
+// They lie there when they are left behind.
+const OF_PAGES = /^(pages-|pagemap-)/;
+
 /** Everything but pages; a link to a parent is the destination's own. */
 async function sendFiles({ images, channel }: Holding): Promise<void> {
-  const names = (await readdir(images)).filter((name) => name !== 'parent');
+  const names = (await readdir(images)).filter((name) => name !== 'parent' && !OF_PAGES.test(name));
   const buffer = Buffer.alloc(MAX_BYTES);
   for (const name of names) {
     // They lie in memory, there are a few for each task, and the tree stands still: a turn of another thread for each call would take

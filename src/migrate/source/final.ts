@@ -1,85 +1,45 @@
 // The last part of a migration: the final dump, the commit, and what it has to leave behind.
 
 import { treeOf } from '../../pages/estimate.js';
-import { switchNetwork } from '../network/switch.js';
-import { connectControl, type SourceChannel } from '../wire/connect.js';
+import type { SourceChannel } from '../wire/connect.js';
 import type { RestoreNeeds } from '../wire/messages.js';
-import { commit, type Outcome } from './commit.js';
+import type { Outcome } from './commit.js';
+import { openDecision } from './decision.js';
 import { openFence } from './fence.js';
+import { filled } from './fill.js';
 import { type FinalDump, finalDump } from './final-dump.js';
 import { startGuardian } from './guarded.js';
+import type { LeftBehind } from './left-behind.js';
 import { count } from './measure.js';
-import { DEFAULTS, type Opened } from './opened.js';
-import type { IterationReport, MigrateOptions } from './options.js';
-import type { Dumping, Vessel } from './vessel.js';
+import type { Opened } from './opened.js';
+import type { IterationReport, LeftReport, MigrateOptions } from './options.js';
+import type { Dumping } from './vessel.js';
 
 export interface Final {
   readonly dump: FinalDump;
   readonly outcome: Extract<Outcome, { kind: 'moved' }>;
   readonly report: IterationReport;
+  /** Of pages that were left behind. */
+  readonly fill: LeftReport | undefined;
 }
 
-/** Rejects with what has failed, when the tree runs on here. */
-export async function runFinal(run: Opened, iterations: readonly IterationReport[]): Promise<Final> {
-  const { plan, work, criu, link, sender, begun, id, tracking, preDumps } = run;
-  const { pid, options, to } = plan;
+/** Rejects with what has failed, when the tree runs on here; with LEFT_LOST when the copy was lost afterwards. */
+export async function runFinal(
+  run: Opened,
+  iterations: readonly IterationReport[],
+  left: LeftBehind | undefined,
+): Promise<Final> {
+  const { plan, link, sender, tracking } = run;
   const start = sender.counters();
   const number = iterations.length;
-  const fence = openFence(await treeOf(pid));
-  const { networkSwitch } = options;
-  let left = false;
-  let outcome: Outcome | undefined;
+  const fence = openFence(await treeOf(plan.pid));
   const guardian = startGuardian();
-  const decide = async (): Promise<'kill' | 'resume'> => {
-    await link.channel.send({ type: 'restore' });
-    outcome = await commit({
-      id,
-      channel: link.channel,
-      fence,
-      beforeFence: async () => {
-        await guardian.charge({
-          id,
-          to,
-          security: plan.security,
-          pids: fence.pids,
-          patienceMs: options.guardianPatienceMs ?? DEFAULTS.guardianPatienceMs,
-          ...(typeof networkSwitch === 'string' ? { networkSwitch } : {}),
-          ...(forget === undefined ? {} : { forget }),
-        });
-        left = true;
-        await switchNetwork(networkSwitch, 'leave');
-      },
-      reconnect: async () => (await connectControl({ to, security: plan.security, signal: NEVER })).channel,
-      signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
-      onState: (state, waiting) => {
-        const phase = waiting ? 'undecided' : state === 'committing' ? 'committing' : 'restoring';
-        work.emit({ phase, elapsedMs: performance.now() - begun });
-      },
-    });
-    if (outcome.kind === 'moved') return 'kill';
-    // A tree without its address is better than none: what failed is told instead of a failure to come back.
-    if (left) await switchNetwork(networkSwitch, 'return').catch(() => {});
-    return 'resume';
-  };
+  const decision = openDecision({ run, left, fence, guardian, forget: () => forget });
   let forget: readonly string[] | undefined;
   const dumpedBy = async (by: Dumping | undefined): Promise<FinalDump> => {
     forget = by?.forget;
-    await link.channel.send({ type: 'level', number, final: needsOf(options, by) });
-    return finalDump({
-      pid,
-      criu: criu.path,
-      options: options.dump ?? {},
-      unlock: networkSwitch !== undefined,
-      sender,
-      level: number,
-      ground: preDumps?.ground,
-      channel: link.channel,
-      signal: work.signal,
-      ...(by === undefined ? {} : { by }),
-      ...(plan.vessel === undefined ? {} : { also: () => (plan.vessel as Vessel).catchUp(link.channel) }),
-      beforeFreeze: () => run.throttle?.lift(),
-      decide,
-    });
+    await link.channel.send({ type: 'level', number, final: needsOf(plan.options, by), lacking: left !== undefined });
+    return finalDump({ ...dumpPlanOf(run, { number, left, by }), decide: decision.decide });
   };
   const dumping = plan.vessel === undefined ? dumpedBy(undefined) : plan.vessel.dump(dumpedBy);
   const dump = await dumping.catch(async (error: unknown) => {
@@ -87,6 +47,7 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
     await link.channel.send({ type: 'abort' });
     throw error;
   });
+  const { outcome } = decision;
   if (outcome?.kind !== 'moved') {
     // CRIU has let the tasks go: now they may run.
     fence.lift();
@@ -95,25 +56,43 @@ export async function runFinal(run: Opened, iterations: readonly IterationReport
   }
   // A CRIU that died at the very end has let them go, too; they are stopped.
   if (!dump.killed) fence.kill();
-  guardian.release();
-  await plan.vessel?.forget();
-  await farewell(outcome.channel);
   const ms = outcome.at.running - dump.at.frozen;
+  const counted = { number, ms, lookMs: ms, start, end: sender.counters(), tracking: tracking.kind };
+  const fill = await filled(run, { left, commit: decision.commit, outcome }).finally(() => guardian.release());
+  await plan.vessel?.forget();
+  await farewell(fill?.channel ?? outcome.channel);
   return {
     dump,
     outcome,
-    report: {
-      ...count({ number, ms, lookMs: ms, start, end: sender.counters(), tracking: tracking.kind }, iterations.at(-1)),
-      predictedDowntimeMs: ms,
-      leastDowntimeMs: ms,
-    },
+    fill: fill?.report,
+    report: { ...count(counted, iterations.at(-1)), predictedDowntimeMs: ms, leastDowntimeMs: ms },
   };
 }
 
-// How long the tree may stand still for a restore that does not come to its end, such as one that waits for a lock that the frozen tree
-// holds on a file system that both hosts share.
-const RESTORE_MS = 60_000;
-const NEVER = new AbortController().signal;
+interface Step {
+  readonly number: number;
+  readonly left: LeftBehind | undefined;
+  readonly by: Dumping | undefined;
+}
+
+function dumpPlanOf({ plan, work, criu, link, sender, preDumps, throttle }: Opened, { number, left, by }: Step) {
+  const { pid, options, vessel } = plan;
+  return {
+    pid,
+    criu: criu.path,
+    options: options.dump ?? {},
+    unlock: options.networkSwitch !== undefined,
+    sender,
+    level: number,
+    ground: preDumps?.ground,
+    channel: link.channel,
+    signal: work.signal,
+    beforeFreeze: () => throttle?.lift(),
+    ...(left === undefined ? {} : { left }),
+    ...(by === undefined ? {} : { by }),
+    ...(vessel === undefined ? {} : { also: () => vessel.catchUp(link.channel) }),
+  };
+}
 
 async function farewell(channel: SourceChannel): Promise<void> {
   await channel.send({ type: 'done' });

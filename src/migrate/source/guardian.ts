@@ -10,30 +10,31 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pidfdOpen, sendSignal, waitExit } from '../../addon/children.js';
-import type { Fd } from '../../addon/fd.js';
+import { Fd } from '../../addon/fd.js';
+import { receive } from '../../addon/sockets.js';
 import { switchNetwork } from '../network/switch.js';
 import { formatAddress } from '../wire/address.js';
 import { connectControl } from '../wire/connect.js';
-import { commit } from './commit.js';
-import { type Charge, DECIDED, parseCharge } from './guarded.js';
+import { Commit, type CommitOptions, type Outcome } from './commit.js';
+import { type Charge, DECIDED, LEFT_FD, parseCharge, SERVING } from './guarded.js';
+import { keepImages } from './keep.js';
 
 async function main(): Promise<void> {
   const said = await text(process.stdin);
-  const [charge, decided] = said.split('\n');
+  const [charge, ...more] = said.split('\n');
   // The source ended before it gave its word, or after it knew.
-  if (charge === undefined || charge === '' || decided === DECIDED) return;
-  await takeOver(parseCharge(charge));
+  if (charge === undefined || charge === '' || more.includes(DECIDED)) return;
+  await takeOver(parseCharge(charge), more.includes(SERVING) ? 'serving' : 'committing');
 }
 
-async function takeOver({ id, to, security, pids, patienceMs, networkSwitch, forget }: Charge): Promise<void> {
+async function takeOver(charge: Charge, state: 'committing' | 'serving'): Promise<void> {
+  const { id, to, security, pids, patienceMs } = charge;
   // As handles: a task may end, and its pid be another's, before an answer comes.
   const tasks = pids.flatMap(handleOf);
   const log = openLog(pids[0] ?? 0);
-  log.add(`The source of a migration has ended before it knew whether its tree runs at ${formatAddress(to)}.`);
-  log.add(`Until that is known it is stopped here: processes ${pids.join(' ')}.`);
   const never = new AbortController().signal;
   const reconnect = async () => (await connectControl({ to, security, signal: never })).channel;
-  const outcome = await commit({
+  const options: CommitOptions = {
     id,
     channel: undefined,
     fence: { pids, set: true, raise() {}, lift() {}, kill() {} },
@@ -41,7 +42,23 @@ async function takeOver({ id, to, security, pids, patienceMs, networkSwitch, for
     signal: never,
     onState: () => {},
     patienceMs,
-  });
+  };
+  if (state === 'serving') return rescue(charge, tasks, { log, commit: new Commit(options, state) });
+  log.add(`The source of a migration has ended before it knew whether its tree runs at ${formatAddress(to)}.`);
+  log.add(`Until that is known it is stopped here: processes ${pids.join(' ')}.`);
+  await conclude(charge, tasks, { log, outcome: await new Commit(options, state).outcome() });
+}
+
+interface Concluded {
+  readonly log: Log;
+  readonly outcome: Outcome;
+}
+
+async function conclude(
+  { pids, patienceMs, networkSwitch, forget }: Charge,
+  tasks: readonly Fd[],
+  { log, outcome }: Concluded,
+): Promise<void> {
   if (outcome.kind === 'undecided') {
     log.add(
       `Nobody has answered there for ${Math.round(patienceMs / 1000)} seconds: given up. The processes stay stopped.`,
@@ -72,6 +89,34 @@ async function forgotten([file = '', ...words]: readonly string[]): Promise<void
   const child = spawn(file, words, { stdio: 'ignore' });
   // A runtime that cannot be started leaves a container that is known as stopped, which it is.
   await once(child, 'exit').catch(() => {});
+}
+
+interface Rescue {
+  readonly log: Log;
+  readonly commit: Commit;
+}
+
+// The source had told CRIU to kill the tree. Whether CRIU came to it makes no difference: the copy has run.
+async function rescue({ rescueTo, to }: Charge, tasks: readonly Fd[], { log, commit }: Rescue): Promise<void> {
+  const where = formatAddress(to);
+  log.add(`The source of a migration has ended while it gave out the pages of its tree, which runs at ${where}.`);
+  for (const task of tasks) signalTask(task, constants.signals.SIGKILL);
+  const fill = await commit.filled();
+  if (fill.kind === 'broken') {
+    log.add(`The copy is lost, or nobody answers for it: ${fill.why}.`);
+    if (rescueTo === undefined) log.add('What was left of it was not to be kept.');
+    else await keepImages(await entrusted(), rescueTo);
+    if (rescueTo !== undefined) log.add(`Its state of the last moment here: frazil restore -D ${rescueTo}`);
+  } else log.remove();
+  await fill.channel?.send({ type: 'done' });
+  fill.channel?.close();
+}
+
+async function entrusted(): Promise<Fd> {
+  const message = await receive(Fd.duplicate(LEFT_FD)).done;
+  const [images] = message?.fds ?? [];
+  if (images === undefined) throw new Error('nothing was entrusted');
+  return images;
 }
 
 interface Log {

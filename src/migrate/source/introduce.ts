@@ -7,7 +7,7 @@ import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { Link, SourceChannel } from '../wire/connect.js';
 import { PROTOCOL_VERSION } from '../wire/messages.js';
 import { hostFacts } from './host-facts.js';
-import { type MigrationPlan, streamsOf } from './opened.js';
+import { type MigrationPlan, mayLeave, streamsOf } from './opened.js';
 
 // A tree may grow while it moves, and every page of it may travel in every iteration.
 const MAX_GROWTH = 64;
@@ -34,6 +34,7 @@ export async function introduce({ plan, id, criu, link, bytes, pids, signal }: I
     bytes,
     maxBytes: Math.max(MIN_BYTES, bytes) * MAX_GROWTH,
     streams: streamsOf(plan.options),
+    leaves: mayLeave(plan.options),
     kernel: release(),
     machine: arch(),
     facts: await hostFacts({ criu: criu.path, pids, signal }),

@@ -65,7 +65,7 @@ async function iteration(
   const number = before.length;
   const from = performance.now();
   const start = sender.counters();
-  await channel.send({ type: 'level', number, final: undefined });
+  await channel.send({ type: 'level', number, final: undefined, lacking: false });
   const begun = performance.now();
   const probed = probe();
   probed.catch(() => {});

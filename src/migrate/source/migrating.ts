@@ -10,10 +10,13 @@ import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { estimateTree } from '../../pages/estimate.js';
 import { openPace } from '../pace.js';
 import { connectControl, connectPages } from '../wire/connect.js';
+import { type LeftConnection, openLeft } from '../wire/left.js';
 import { runFinal } from './final.js';
 import { expectMessage, introduce } from './introduce.js';
 import { type Iterated, iterate } from './iterate.js';
-import { DEFAULTS, iterationsOf, type MigrationPlan, type Opened, streamsOf } from './opened.js';
+import { prepareFolder } from './keep.js';
+import { openLeftBehind } from './left-behind.js';
+import { DEFAULTS, iterationsOf, type MigrationPlan, mayLeave, type Opened, streamsOf } from './opened.js';
 import type { MigrateProgress, MigrateReport } from './options.js';
 import { packingOf } from './packing.js';
 import { openPreDumps } from './pre-dumps.js';
@@ -32,6 +35,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
   if (expected.pids.length === 0)
     throw new CheckpointError('NO_SUCH_PROCESS', `Cannot migrate process ${pid}: it does not exist`, { pid });
   await assertOutside(pid, 'migrate');
+  if (options.rescueTo !== undefined) await prepareFolder(options.rescueTo);
   const tracking = await chooseTracking(options);
   await using throttle = options.throttle === undefined ? undefined : await openThrottle(pid);
   const id = randomBytes(16).toString('hex');
@@ -48,7 +52,8 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
       signal: work.signal,
     });
     // Side by side: they are accepted when all are there.
-    const opening = Array.from({ length: streamsOf(options) }, (_, i) =>
+    const count = streamsOf(options);
+    const opening = Array.from({ length: count + (mayLeave(options) ? 1 : 0) }, (_, i) =>
       connectPages({ to, security, signal: work.signal }, session, i),
     );
     for (const opened of await Promise.allSettled(opening))
@@ -56,6 +61,8 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     await Promise.all(opening);
     await expectMessage(link.channel, 'streams');
     const tracked = tracking.kind === 'soft-dirty' && iterationsOf(options) > 0;
+    const [leftStream] = streams.splice(count);
+    await using left = leftStream && openLeft(leftStream, link.leftKeys(), 'source');
     const keys = streams.map((_, i) => link.keyOf(i)).filter((key) => key !== undefined);
     using sender = openPageSender({
       streams,
@@ -68,7 +75,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     await using preDumps = tracked
       ? await openPreDumps({ pid, criu: criu.path, options: options.dump ?? {}, sender })
       : undefined;
-    return await move({ plan, work, criu, id, begun, link, sender, tracking, preDumps, throttle });
+    return await move({ plan, work, criu, id, begun, link, left, sender, tracking, preDumps, throttle });
   } finally {
     for (const stream of streams) stream.close();
     link.channel.close();
@@ -85,7 +92,15 @@ async function move(run: Opened): Promise<MigrateReport> {
   if (iterated?.verdict.kind === 'give-up') throw gaveUp(plan, iterated);
   await plan.vessel?.catchUp(link.channel);
   work.emit({ phase: 'final', elapsedMs: performance.now() - begun });
-  return reportOf(run, iterated, await runFinal(run, iterated?.iterations ?? []));
+  await using left = leaves(run, iterated) ? openLeftBehind(run.left) : undefined;
+  return reportOf(run, iterated, await runFinal(run, iterated?.iterations ?? [], left));
+}
+
+/** Whether the pages that the destination does not have are to stay behind. */
+function leaves(run: Opened, iterated: Iterated | undefined): run is Opened & { readonly left: LeftConnection } {
+  const { mode } = run.plan.options;
+  const wanted = mode === 'post-copy' || mode === 'hybrid' || iterated?.verdict.kind === 'lazy';
+  return wanted && run.left !== undefined;
 }
 
 async function runIterations({
@@ -99,14 +114,14 @@ async function runIterations({
   preDumps,
   throttle,
 }: Opened): Promise<Iterated> {
-  const { maxDowntimeMs, maxTotalMs, maxBytes, whenDiverging, dryRun } = plan.options;
+  const { mode, maxDowntimeMs, maxTotalMs, maxBytes, whenDiverging, dryRun } = plan.options;
   const policy = {
     maxDowntimeMs: maxDowntimeMs ?? DEFAULTS.maxDowntimeMs,
     // One says how large the tree is, the second how fast it changes.
     maxIterations: dryRun === true ? 2 : iterationsOf(plan.options),
     maxTotalMs: maxTotalMs ?? Number.POSITIVE_INFINITY,
     maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
-    whenDiverging: whenDiverging ?? 'give-up',
+    whenDiverging: mode === 'hybrid' ? 'lazy' : (whenDiverging ?? 'give-up'),
     maxThrottle: throttle === undefined ? 0 : (plan.options.throttle?.max ?? 0),
   } as const;
   const pace = openPace(criu.path, work.signal);
@@ -142,7 +157,7 @@ async function runIterations({
 function gaveUp({ pid }: MigrationPlan, { verdict, iterations }: Iterated): CheckpointError<'NOT_CONVERGING'> {
   const why = verdict.kind === 'give-up' ? verdict.why : 'diverging';
   const { predictedDowntimeMs } = verdict;
-  const message = `Cannot migrate process ${pid}: it does not converge (${why} after ${iterations.length} iterations; predicted downtime ${Math.round(predictedDowntimeMs)} ms). The tree runs on here. Allow more downtime, or pass whenDiverging: 'stop'`;
+  const message = `Cannot migrate process ${pid}: it does not converge (${why} after ${iterations.length} iterations; predicted downtime ${Math.round(predictedDowntimeMs)} ms). The tree runs on here. Allow more downtime, or pass whenDiverging: 'stop' or 'lazy'`;
   return new CheckpointError('NOT_CONVERGING', message, {
     pid,
     why,

@@ -5,6 +5,7 @@ import type { Located } from '../../criu/locate.js';
 import type { Work } from '../../criu/operation.js';
 import type { Address } from '../wire/address.js';
 import type { Link } from '../wire/connect.js';
+import type { LeftConnection } from '../wire/left.js';
 import type { SourceSecurity } from '../wire/security.js';
 import type { MigrateOptions, MigrateProgress } from './options.js';
 import type { PreDumps } from './pre-dumps.js';
@@ -30,6 +31,8 @@ export interface Opened {
   /** performance.now(). */
   readonly begun: number;
   readonly link: Link;
+  /** For pages that are left behind, when they may be. */
+  readonly left: LeftConnection | undefined;
   readonly sender: PageSender;
   readonly tracking: ChosenTracking;
   /** Where the kernel tracks writes, and there are iterations. */
@@ -41,6 +44,12 @@ export function streamsOf({ streams }: MigrateOptions): number {
   return streams ?? DEFAULTS.streams;
 }
 
-export function iterationsOf({ maxIterations }: MigrateOptions): number {
-  return maxIterations ?? DEFAULTS.maxIterations;
+export function iterationsOf({ mode, maxIterations }: MigrateOptions): number {
+  if (mode === 'post-copy') return 0;
+  return maxIterations ?? (mode === 'hybrid' ? 1 : DEFAULTS.maxIterations);
+}
+
+/** Whether pages may stay behind. */
+export function mayLeave({ mode, whenDiverging, dryRun }: MigrateOptions): boolean {
+  return dryRun !== true && (mode === 'post-copy' || mode === 'hybrid' || whenDiverging === 'lazy');
 }

@@ -29,16 +29,29 @@ export interface MigrateOptions {
    * `soft-dirty` on a kernel without it is FEATURE_MISSING.
    */
   readonly tracking?: 'auto' | Tracking;
+  /**
+   * Default `pre-copy`: the tree arrives whole. `post-copy`: it runs there at once, and fetches its memory from here; `hybrid`: so it does with what
+   * has changed since the iterations, of which there is one by default. While it lacks pages its loss, ours or that of the connection ends it.
+   */
+  readonly mode?: 'pre-copy' | 'post-copy' | 'hybrid';
+  /**
+   * A folder, empty or new, that gets a checkpoint of the tree, as it was when it was frozen, when the copy is lost while it lacks pages; also
+   * when this process is killed then. What `hybrid` finds by soft-dirty is not whole here: it wants `tracking: 'digest'`, or `auto`, which chooses it then.
+   */
+  readonly rescueTo?: string;
   /** The downtime to aim at: iterations end when it is predicted. Default: 250. */
   readonly maxDowntimeMs?: number;
-  /** At most so many before the final dump; 0: none at all. Default: 30. */
+  /** At most so many before the final dump; 0: none at all. Default: 30, with `hybrid` 1. */
   readonly maxIterations?: number;
   /** Give up after so long. Default: never. */
   readonly maxTotalMs?: number;
   /** Give up when so much was sent. Default: never. */
   readonly maxBytes?: number;
-  /** What to do with a tree that changes its memory faster than the link carries it. Default: `give-up`. */
-  readonly whenDiverging?: 'give-up' | 'stop';
+  /**
+   * What to do with a tree that changes its memory faster than the link carries it. `lazy`: what has changed stays behind, as with `hybrid`.
+   * Default: `give-up`; with `hybrid` always `lazy`.
+   */
+  readonly whenDiverging?: 'give-up' | 'stop' | 'lazy';
   /**
    * Slows a tree down that changes its memory faster than the link carries it, by at most this share of the processor time that it used: above
    * 0, at most 0.95. By a limit on its cgroup, which it must have for itself (FEATURE_MISSING); lifted when it is frozen, or stays. Default: never.
@@ -103,6 +116,13 @@ export interface IterationReport {
 }
 
 export type MigrateProgress =
+  /** It runs there. `bytes` were given out, of `totalBytes` that were left behind. */
+  | {
+      readonly phase: 'filling';
+      readonly elapsedMs: number;
+      readonly bytes: number;
+      readonly totalBytes: number;
+    }
   | { readonly phase: 'connecting' | 'final' | 'restoring' | 'committing' | 'undecided'; readonly elapsedMs: number }
   | {
       readonly phase: 'iterating';
@@ -116,7 +136,7 @@ export type MigrateProgress =
 export interface MigrateReport {
   /** The migrated root, at the destination. For a dry run: here. */
   readonly pid: number;
-  readonly mode: 'pre-copy' | 'cold' | 'dry-run';
+  readonly mode: 'pre-copy' | 'cold' | 'post-copy' | 'hybrid' | 'dry-run';
   readonly tracking: Tracking;
   /** Why it was chosen: a clause. */
   readonly trackingReason: string;
@@ -132,6 +152,8 @@ export interface MigrateReport {
   /** Of the prediction, as a share of the downtime: 0.1 when it was too high by a tenth. Absent when nothing was predicted, or came. */
   readonly predictionError: number | undefined;
   readonly downtime: DowntimeParts | undefined;
+  /** Of pages that were left behind. */
+  readonly fill: LeftReport | undefined;
   /** Of the threads that sent pages. */
   readonly cpuMs: number;
   /** Time that they waited for the link. */
@@ -147,4 +169,14 @@ export interface DowntimeParts {
   readonly restore: number;
   /** From the word that it may run to the word that it does, less half a round trip. */
   readonly resume: number;
+}
+
+/** How the copy got what was left behind. */
+export interface LeftReport {
+  /** From the word that it runs to the word that it has all. */
+  readonly ms: number;
+  /** That were left, and that were given out: what its tasks gave up meanwhile is not asked for. */
+  readonly leftBytes: number;
+  readonly bytes: number;
+  readonly requests: number;
 }

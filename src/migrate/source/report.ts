@@ -29,19 +29,30 @@ export function reportOf(
   const predictedDowntimeMs = iterated?.verdict.predictedDowntimeMs;
   return {
     pid: final?.outcome.pid ?? plan.pid,
-    mode: plan.options.dryRun === true ? 'dry-run' : iterated === undefined ? 'cold' : 'pre-copy',
+    mode: modeOf(plan.options.dryRun === true, iterated, final),
     tracking: tracking.kind,
     trackingReason: tracking.reason,
     iterations: [...(iterated?.iterations ?? []), ...(final === undefined ? [] : [final.report])],
     wireBytes,
     totalMs: performance.now() - begun,
     downtimeMs,
+    // What is predicted is the downtime of a tree that arrives whole.
     predictionError:
-      downtimeMs === undefined || predictedDowntimeMs === undefined ? undefined : predictedDowntimeMs / downtimeMs - 1,
+      downtimeMs === undefined || predictedDowntimeMs === undefined || final?.fill !== undefined
+        ? undefined
+        : predictedDowntimeMs / downtimeMs - 1,
     predictedDowntimeMs: predictedDowntimeMs ?? 0,
     predictedDowntime: iterated?.iterations.at(-1)?.predictedDowntime,
     downtime,
+    fill: final?.fill,
     cpuMs: cpuNs / 1e6,
     stallMs: stallNs / 1e6,
   };
+}
+
+/** What it was in the end. */
+function modeOf(dryRun: boolean, iterated: Iterated | undefined, final: Final | undefined): MigrateReport['mode'] {
+  if (dryRun) return 'dry-run';
+  if (final?.fill !== undefined) return iterated === undefined ? 'post-copy' : 'hybrid';
+  return iterated === undefined ? 'cold' : 'pre-copy';
 }

@@ -11,7 +11,9 @@ export interface ChosenTracking {
 }
 
 /** Rejects with FEATURE_MISSING where soft-dirty is demanded and this kernel has none. */
-export async function chooseTracking({ tracking = 'auto' }: MigrateOptions): Promise<ChosenTracking> {
+export async function chooseTracking({ tracking = 'auto', rescueTo }: MigrateOptions): Promise<ChosenTracking> {
+  if (tracking === 'auto' && rescueTo !== undefined)
+    return { kind: 'digest', reason: 'what may have to be kept here must be whole' };
   if (tracking === 'digest') return { kind: 'digest', reason: 'it was asked for' };
   if (await hasSoftDirty()) {
     const reason = tracking === 'auto' ? 'this kernel tells which pages were written' : 'it was asked for';

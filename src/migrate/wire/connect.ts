@@ -10,7 +10,7 @@ import { parseToSource, type ToDestination, type ToSource } from './messages.js'
 import { ACCEPTED, CONTROL, pagesPreamble } from './preamble.js';
 import { readFirst } from './read-first.js';
 import type { SourceSecurity } from './security.js';
-import { pageKeyOf } from './token.js';
+import { type LeftKeys, leftKeysOf, pageKeyOf } from './token.js';
 
 export type SourceChannel = Channel<ToDestination, ToSource>;
 
@@ -20,6 +20,8 @@ export interface Link {
   readonly roundTripMs: number;
   /** The key of a page stream; without one they are plaintext. */
   keyOf(stream: number): Uint8Array | undefined;
+  /** The same of the connection for pages that are left behind. */
+  leftKeys(): LeftKeys | undefined;
 }
 
 export interface ConnectOptions {
@@ -36,11 +38,21 @@ export async function connectControl(options: ConnectOptions): Promise<Link> {
   const { security, to } = options;
   if (security.kind === 'plaintext') {
     socket.write(CONTROL);
-    return { channel: openChannel(socket, parseToSource), roundTripMs, keyOf: () => undefined };
+    return {
+      channel: openChannel(socket, parseToSource),
+      roundTripMs,
+      keyOf: () => undefined,
+      leftKeys: () => undefined,
+    };
   }
   const { secure } = await import('./tls-source.js');
   const tls = await secure(socket, security, to.kind === 'tcp' ? to.host : 'localhost');
-  return { channel: openChannel(tls, parseToSource), roundTripMs, keyOf: (stream) => pageKeyOf(tls, stream) };
+  return {
+    channel: openChannel(tls, parseToSource),
+    roundTripMs,
+    keyOf: (stream) => pageKeyOf(tls, stream),
+    leftKeys: () => leftKeysOf(tls),
+  };
 }
 
 /** Opens page stream number `stream`. The destination has said by its session that it waits for it. */

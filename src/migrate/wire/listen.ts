@@ -11,13 +11,15 @@ import { ACCEPTED, beginningOf, FIRST_BYTES, PAGES_BYTES, readPagesPreamble } fr
 import { readFirst } from './read-first.js';
 import type { DestinationSecurity } from './security.js';
 import { type Admitted, type Door, type DoorKeys, openDoor, reopenDoor } from './tls-destination.js';
-import { pageKeyOf } from './token.js';
+import { type LeftKeys, leftKeysOf, pageKeyOf } from './token.js';
 
 export type DestinationChannel = Channel<ToSource, ToDestination>;
 
 export interface DestinationLink {
   readonly channel: DestinationChannel;
   keyOf(stream: number): Uint8Array | undefined;
+  /** Of the connection for pages that are left behind. */
+  leftKeys(): LeftKeys | undefined;
   /** False when all that it may do is to ask what became of a migration. */
   readonly fresh: boolean;
 }
@@ -108,7 +110,12 @@ async function admit(socket: Socket, { waiting, door, onLink }: Entrance): Promi
       return admitPages(socket, first, waiting);
     case 'control':
       if (door !== undefined) break;
-      return onLink({ channel: openChannel(socket, parseToDestination), keyOf: () => undefined, fresh: true });
+      return onLink({
+        channel: openChannel(socket, parseToDestination),
+        keyOf: () => undefined,
+        leftKeys: () => undefined,
+        fresh: true,
+      });
     case 'tls':
       if (door === undefined) break;
       return admitSecure(await door.admit(socket, first), onLink);
@@ -120,7 +127,12 @@ async function admit(socket: Socket, { waiting, door, onLink }: Entrance): Promi
 function admitSecure(admitted: Admitted | undefined, onLink: Entrance['onLink']): void {
   if (admitted === undefined) return;
   const { tls, fresh } = admitted;
-  onLink({ channel: openChannel(tls, parseToDestination), keyOf: (stream) => pageKeyOf(tls, stream), fresh });
+  onLink({
+    channel: openChannel(tls, parseToDestination),
+    keyOf: (stream) => pageKeyOf(tls, stream),
+    leftKeys: () => leftKeysOf(tls),
+    fresh,
+  });
 }
 
 async function admitPages(socket: Socket, first: Buffer, waiting: Waiting): Promise<void> {

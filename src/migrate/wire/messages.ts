@@ -57,6 +57,8 @@ export type ToDestination =
       readonly bytes: number;
       readonly maxBytes: number;
       readonly streams: number;
+      /** Whether pages may stay behind: then one more connection is made, on which they are asked for. */
+      readonly leaves: boolean;
       readonly kernel: string;
       readonly machine: string;
       readonly facts: HostFacts;
@@ -64,8 +66,13 @@ export type ToDestination =
       readonly container: MovedContainer | undefined;
     }
   | TreePiece
-  /** With `final` the last one: image files follow, and then `restore`. */
-  | { readonly type: 'level'; readonly number: number; readonly final: RestoreNeeds | undefined }
+  /** With `final` the last one: image files follow, and then `restore`. With `lacking` its lazy pages stay behind. */
+  | {
+      readonly type: 'level';
+      readonly number: number;
+      readonly final: RestoreNeeds | undefined;
+      readonly lacking: boolean;
+    }
   /** A piece of an image file of the last level. */
   | { readonly type: 'file'; readonly name: string }
   | { readonly type: 'restore' }
@@ -91,7 +98,8 @@ export type ToSource =
       readonly paceMs: number;
     }
   | { readonly type: 'prepared'; readonly pid: number; readonly restoreMs: number }
-  | { readonly type: 'running'; readonly pid: number; readonly resumeMs: number }
+  /** `whole`: it needs no pages from the source. */
+  | { readonly type: 'running'; readonly pid: number; readonly resumeMs: number; readonly whole: boolean }
   /** No copy is there, nor will there be one. With the reason, when it is one. */
   | { readonly type: 'gone'; readonly code: ErrorCode | undefined; readonly message: string }
   | { readonly type: 'unknown' };
@@ -112,6 +120,7 @@ export function parseToDestination(value: unknown): ToDestination {
         bytes: whole(f, 'bytes', Number.MAX_SAFE_INTEGER),
         maxBytes: whole(f, 'maxBytes', Number.MAX_SAFE_INTEGER),
         streams: whole(f, 'streams', MAX_STREAMS),
+        leaves: f['leaves'] === true,
         kernel: text(f, 'kernel'),
         machine: text(f, 'machine'),
         facts: factsOf(fieldsOf(f['facts'])),
@@ -122,6 +131,7 @@ export function parseToDestination(value: unknown): ToDestination {
         type: 'level',
         number: whole(f, 'number', 2 ** 16),
         final: f['final'] === undefined ? undefined : needsOf(fieldsOf(f['final'])),
+        lacking: f['lacking'] === true,
       };
     case 'file':
       return { type: 'file', name: text(f, 'name') };
@@ -160,7 +170,12 @@ export function parseToSource(value: unknown): ToSource {
     case 'prepared':
       return { type: 'prepared', pid: whole(f, 'pid', PID_MAX), restoreMs: duration(f, 'restoreMs') };
     case 'running':
-      return { type: 'running', pid: whole(f, 'pid', PID_MAX), resumeMs: duration(f, 'resumeMs') };
+      return {
+        type: 'running',
+        pid: whole(f, 'pid', PID_MAX),
+        resumeMs: duration(f, 'resumeMs'),
+        whole: f['whole'] === true,
+      };
     case 'gone':
       return { type: 'gone', code: ERROR_CODES.find((code) => code === f['code']), message: text(f, 'message') };
     case 'streams':

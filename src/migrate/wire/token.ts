@@ -44,3 +44,14 @@ export function proves(proof: Buffer, secret: Uint8Array, socket: TLSSocket): bo
 export function pageKeyOf(socket: TLSSocket, stream: number): Uint8Array {
   return socket.exportKeyingMaterial(32, 'EXPORTER-frazil-pages', Buffer.from([stream]));
 }
+
+export interface LeftKeys {
+  readonly toDestination: Uint8Array;
+  readonly toSource: Uint8Array;
+}
+
+/** The keys of the connection on which pages that were left behind are asked for. */
+export function leftKeysOf(socket: TLSSocket): LeftKeys {
+  const key = (way: number): Uint8Array => socket.exportKeyingMaterial(32, 'EXPORTER-frazil-left', Buffer.from([way]));
+  return { toDestination: key(0), toSource: key(1) };
+}

@@ -15,7 +15,10 @@ type RuntimeOptions = Pick<
   'tcpEstablished' | 'externalUnixConnections' | 'fileLocks' | 'manageCgroupsMode' | 'linkRemap' | 'tcpSkipInFlight'
 >;
 
-export interface ContainerMigrateOptions extends Omit<MigrateOptions, 'dump' | 'tracking'>, FindCall, RuntimeOptions {
+export interface ContainerMigrateOptions
+  extends Omit<MigrateOptions, 'dump' | 'tracking' | 'mode' | 'rescueTo'>,
+    FindCall,
+    RuntimeOptions {
   /** Folders that are mounted into it and move with it: `path` is the mount's source here, `name` its folder there. */
   readonly volumes?: readonly Volume[];
 }
@@ -36,6 +39,9 @@ export function migrateContainer(
 ): Operation<MigrateProgress, ContainerMigrateReport> {
   assertId(id);
   const plan = assertMigration(options);
+  // A runtime restores by a CRIU of its own, which knows nothing of pages that come later.
+  if (options.whenDiverging === 'lazy')
+    throw new RangeError('Cannot migrate a container lazily: its runtime restores all of it');
   return operation(options.signal, async (work) => {
     const found = await findContainer(id, options);
     checkpointOperations(found.operations);

@@ -75,6 +75,7 @@ const DECLARED: ReadonlyArray<keyof import('../../../src/addon/native.js').Nativ
   'filterStream',
   'PageSender',
   'PageIntake',
+  'runTunnel',
   'feedPages',
   'writeBytes',
   'packStream',

@@ -12,7 +12,7 @@ import { tempDir } from '../../helpers/temp-dir.js';
 
 async function asked(facts: Partial<HostFacts>): Promise<string | undefined> {
   const all = { criu: '4.0', cpuinfo: undefined, namespaces: [], files: [], ...facts };
-  const hello = { id: '0'.repeat(32), pid: 1, tasks: [], bytes: 0, maxBytes: 0, streams: 1 };
+  const hello = { id: '0'.repeat(32), pid: 1, tasks: [], bytes: 0, maxBytes: 0, streams: 1, leaves: false };
   return preflight(
     {
       type: 'hello',

@@ -64,6 +64,8 @@ describe('decide()', () => {
     expect(verdictOf({}, ...same(5))).toBe('give-up: diverging');
     expect(verdictOf({ whenDiverging: 'stop' }, ...same(2))).toBe('iterate');
     expect(verdictOf({ whenDiverging: 'stop' }, ...same(3))).toBe('stop: diverging');
+    expect(verdictOf({ whenDiverging: 'lazy' }, ...same(2))).toBe('iterate');
+    expect(verdictOf({ whenDiverging: 'lazy' }, ...same(3))).toBe('lazy: diverging');
   });
 
   it('sees that iterating does not make a large tree small', () => {
@@ -80,6 +82,9 @@ describe('decide()', () => {
   it('keeps to the limits', () => {
     expect(verdictOf({ maxTotalMs: 4000 }, {})).toBe('give-up: max-total');
     expect(verdictOf({ maxBytes: 4000 * MIB }, {})).toBe('give-up: max-bytes');
+    // To go lazy takes no more of either.
+    expect(verdictOf({ maxTotalMs: 4000, whenDiverging: 'lazy' }, {})).toBe('lazy: max-total');
+    expect(verdictOf({ maxBytes: 4000 * MIB, whenDiverging: 'lazy' }, {})).toBe('lazy: max-bytes');
     expect(verdictOf({ maxIterations: 1 }, {})).toBe('give-up: max-iterations');
     expect(verdictOf({ maxIterations: 1, whenDiverging: 'stop' }, {})).toBe('stop: max-iterations');
   });
