@@ -1,14 +1,15 @@
 // Run in a process of its own by the peer `frazil-lazy-library`: one lazy restore by the library, to the end of the fill. The modules are
 // loaded before the clock starts: a service that embeds Frazil pays for them once.
 
+import { version } from '../../criu/ask.js';
 import { restore } from '../../criu/restore.js';
 import { imagesDirectory } from '../../criu/target.js';
 
 const [job = '{}'] = process.argv.slice(2);
 const { imagesDir, workDir } = parseJob(job);
 
-// What a service has behind it: the addon is loaded with the first call that needs it.
-await import('../../criu/lazy/begin.js');
+// What a service has behind it: the addon, the schema and the way of a restore are loaded with the first call that needs them.
+await Promise.all([import('../../criu/lazy/begin.js'), import('../../criu/restore-chain.js'), version()]);
 const beganUs = now();
 const tree = await restore(imagesDirectory(imagesDir), { workDir, lazy: true }).done;
 const report = await tree.filling?.done;
