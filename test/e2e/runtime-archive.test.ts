@@ -210,7 +210,7 @@ testWith([RUNC.here, CRIU_42.here], 'the command line: checkpoint --container, r
   expect((await container.state())?.pid).toBe(Number(readFileSync(join(dir.path, 'pid'), 'utf8')));
   for (const [words, says] of [
     [['restore', to, '--bundle', bundle], '--bundle: it is for a container'],
-    [['restore', ...into], 'an archive is needed'],
+    [['restore', ...into], 'an archive or --images-dir is needed'],
     [['restore', to, ...into, '--root', '/'], 'its runtime has no option for "root"'],
     [['restore', to, ...into, '--runtime', 'x'], '--runtime: one of runc, crun expected'],
     [['checkpoint', '--container', id, '-t', '1', '-o', to], 'a tree or a container, not both'],
