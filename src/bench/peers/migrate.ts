@@ -63,7 +63,9 @@ function readReport(stdout: string): Figures {
   const { downtimeMs, predictedDowntimeMs, iterations, mode }: Readonly<Record<string, unknown>> =
     typeof parsed === 'object' && parsed !== null ? { ...parsed } : {};
   const us = (ms: unknown): number | undefined => (typeof ms === 'number' ? ms * 1000 : undefined);
-  const [ownDowntime, predicted] = [us(downtimeMs), mode === 'cold' ? undefined : us(predictedDowntimeMs)];
+  const ownDowntime = us(downtimeMs);
+  // What is predicted is the downtime of a tree that arrives whole, from what iterations have shown.
+  const predicted = mode === 'pre-copy' ? us(predictedDowntimeMs) : undefined;
   return {
     ...(ownDowntime === undefined ? {} : { ownDowntime }),
     ...(predicted === undefined ? {} : { predicted }),
