@@ -82,5 +82,6 @@ void test_page_random(Tests& tests);
 void test_peer(Tests& tests);
 void test_image_chain(Tests& tests);
 void test_memory(Tests& tests);
+void test_transfer(Tests& tests);
 
 }  // namespace frazil
