@@ -104,12 +104,21 @@ async function rescue({ rescueTo, to }: Charge, tasks: readonly Fd[], { log, com
   const fill = await commit.filled();
   if (fill.kind === 'broken') {
     log.add(`The copy is lost, or nobody answers for it: ${fill.why}.`);
-    if (rescueTo === undefined) log.add('What was left of it was not to be kept.');
-    else await keepImages(await entrusted(), rescueTo);
-    if (rescueTo !== undefined) log.add(`Its state of the last moment here: frazil restore -D ${rescueTo}`);
+    log.add(await keep(rescueTo));
   } else log.remove();
   await fill.channel?.send({ type: 'done' });
   fill.channel?.close();
+}
+
+/** What has become of it, as a sentence. */
+async function keep(rescueTo: string | undefined): Promise<string> {
+  if (rescueTo === undefined) return 'What was left of it was not to be kept.';
+  try {
+    await keepImages(await entrusted(), rescueTo);
+    return `Its state of the last moment here: frazil restore -D ${rescueTo}`;
+  } catch (error) {
+    return `What was left of it could not be kept in ${rescueTo}: ${String(error)}`;
+  }
 }
 
 async function entrusted(): Promise<Fd> {
