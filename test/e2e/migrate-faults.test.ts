@@ -9,7 +9,7 @@ import { describe, expect } from 'vitest';
 import { migrate } from '../../src/migrate/migrate.js';
 import { receive } from '../../src/migrate/receive.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { expectOne, outcomeOf, stage, startSource, stateOf } from '../helpers/migration-stage.js';
+import { cutAt, expectOne, outcomeOf, stage, startSource, stateOf } from '../helpers/migration-stage.js';
 import { testWith } from '../helpers/needs.js';
 import { startHost } from '../helpers/second-host.js';
 import { startTarget } from '../helpers/target.js';
@@ -40,19 +40,15 @@ const UNASKED: readonly string[] = MESSAGES.slice(
 describe('a connection that breaks', () => {
   for (const message of MESSAGES) {
     testWith([CRIU_42.here], `instead of "${message}" leaves one copy`, async () => {
-      let cut = false;
-      await using on = await stage((direction, type) => {
-        if (cut || `${direction} ${type}` !== message) return 'pass';
-        cut = true;
-        return 'cut';
-      });
+      const cut = cutAt(message);
+      await using on = await stage(cut.onMessage);
       const { target } = on;
       const before = await target.ask('digest');
       const outcome = await outcomeOf(
         migrate(target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 }),
       );
       // The last one is not waited for by the source.
-      await until('the message was seen', () => cut);
+      await until('the message was seen', () => cut.done);
       expect(outcome).toBe(MOVED.includes(message) ? 'moved' : 'stayed');
       await expectOne(on, outcome, before);
       // A receiver that has begun to receive, and that nobody will ask, ends as it should.

@@ -12,7 +12,7 @@ import { imagesDirectory } from '../../src/criu/target.js';
 import { migrate } from '../../src/migrate/migrate.js';
 import type { MigrateOptions } from '../../src/migrate/source/options.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
-import { expectOne, outcomeOf, type Stage, stage, startSource } from '../helpers/migration-stage.js';
+import { cutAt, expectOne, outcomeOf, type Stage, stage, startSource } from '../helpers/migration-stage.js';
 import { testWith } from '../helpers/needs.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { until } from '../helpers/until.js';
@@ -36,15 +36,11 @@ const MOVED: readonly string[] = ['to-source running', 'to-destination done'];
 describe('with pages left behind a connection that breaks', () => {
   for (const message of MESSAGES) {
     testWith([CRIU_42.here], `instead of "${message}" leaves one copy`, async () => {
-      let cut = false;
-      await using on = await stage((direction, type) => {
-        if (cut || `${direction} ${type}` !== message) return 'pass';
-        cut = true;
-        return 'cut';
-      });
+      const cut = cutAt(message);
+      await using on = await stage(cut.onMessage);
       const before = await on.target.ask('digest');
       const outcome = await outcomeOf(migrate(on.target.pid, { to: on.proxy.address, ...POST_COPY }));
-      await until('the message was seen', () => cut);
+      await until('the message was seen', () => cut.done);
       expect(outcome).toBe(MOVED.includes(message) ? 'moved' : 'stayed');
       await expectOne(on, outcome, before);
     });
@@ -92,31 +88,30 @@ describe('with pages left behind a source that is killed', () => {
   });
 });
 
+/** The copy is ended by what `lose` does when the tree has been killed here. */
+async function expectLost(on: Stage, rescueTo: string, lose: () => void | Promise<void>): Promise<void> {
+  const before = await on.target.ask('digest');
+  const run = migrate(on.target.pid, { to: on.proxy.address, ...POST_COPY, rescueTo });
+  const failed = run.done.catch((error: unknown) => error);
+  await until('the tree is killed here', () => !on.target.alive());
+  await lose();
+  expect(await failed).toMatchObject({ code: 'LEFT_LOST', detail: { rescuedTo: rescueTo } });
+  await expectKept(on, rescueTo, before);
+}
+
 describe('with pages left behind, while they follow,', () => {
   testWith([CRIU_42.here], 'a connection that breaks ends the copy, and keeps a checkpoint', async () => {
     await using dir = tempDir();
     const rescueTo = join(dir.path, 'rescue');
     await using on = await stage(() => 'pass', { leftBytes: FEW_BYTES });
-    const before = await on.target.ask('digest');
-    const run = migrate(on.target.pid, { to: on.proxy.address, ...POST_COPY, rescueTo });
-    const failed = run.done.catch((error: unknown) => error);
-    await until('the tree is killed here', () => !on.target.alive());
-    on.proxy.breakLeft();
-    expect(await failed).toMatchObject({ code: 'LEFT_LOST', detail: { rescuedTo: rescueTo } });
-    await expectKept(on, rescueTo, before);
+    await expectLost(on, rescueTo, () => on.proxy.breakLeft());
   });
 
   testWith([CRIU_42.here], 'a receiver that is killed ends the copy, and keeps a checkpoint', async () => {
     await using dir = tempDir();
     const rescueTo = join(dir.path, 'rescue');
     await using on = await stage(() => 'pass', { leftBytes: FEW_BYTES });
-    const before = await on.target.ask('digest');
-    const run = migrate(on.target.pid, { to: on.proxy.address, ...POST_COPY, rescueTo });
-    const failed = run.done.catch((error: unknown) => error);
-    await until('the tree is killed here', () => !on.target.alive());
-    await on.host.killReceiver();
-    expect(await failed).toMatchObject({ code: 'LEFT_LOST', detail: { rescuedTo: rescueTo } });
-    await expectKept(on, rescueTo, before);
+    await expectLost(on, rescueTo, () => on.host.killReceiver());
     await until('nothing is left of its images', () => readdirSync(on.images).length === 0, 10_000);
   });
 });

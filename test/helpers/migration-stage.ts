@@ -25,6 +25,27 @@ export interface Stage extends AsyncDisposable {
 
 type OnMessage = (direction: Direction, type: string, host: SecondHost) => 'pass' | 'cut' | Promise<'pass' | 'cut'>;
 
+export interface Cut {
+  readonly onMessage: OnMessage;
+  /** Whether it has come to that. */
+  readonly done: boolean;
+}
+
+/** Breaks the connection once, in place of this message: "to-source running". */
+export function cutAt(message: string): Cut {
+  let done = false;
+  return {
+    onMessage(direction, type) {
+      if (done || `${direction} ${type}` !== message) return 'pass';
+      done = true;
+      return 'cut';
+    },
+    get done() {
+      return done;
+    },
+  };
+}
+
 /** `leftBytes`: of the pages that are left behind so much passes, and the rest never. */
 export async function stage(
   onMessage: OnMessage,

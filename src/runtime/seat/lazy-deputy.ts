@@ -2,13 +2,13 @@
 // nothing else, so it is done here for both. CRIU works in the directory of the service, where it looks for the socket.
 
 import { join } from 'node:path';
-import { seqpacketPair } from '../../addon/sockets.js';
 import type { BegunLazily } from '../../criu/lazy/begin.js';
 import { Held } from '../../images/held.js';
 import { openDirectory } from '../../images/staging.js';
 import { encodeRequest } from '../../schema/rpc-codec.js';
 import { forward, relay } from './relay.js';
 import { reopened } from './request.js';
+import { becomeCriu } from './seat.js';
 import type { SeatedRequest } from './seated-request.js';
 import type { Deputy } from './serve.js';
 
@@ -26,13 +26,7 @@ async function restoreLazily({ seated, request }: SeatedRequest, begun: BegunLaz
   // As the runtime sees it: CRIU mounts in there, which only works in mounts of its own namespace.
   const work = held.use(await openDirectory(join(`/proc/${seated.asker}/root`, path)));
   const lazily = { ...opts, lazy_pages: true, work_dir_fd: work.number };
-  const [criu, theirs] = seqpacketPair();
-  held.use(criu);
-  try {
-    seated.become([{ fd: theirs, as: seated.control }]);
-  } finally {
-    theirs.close();
-  }
+  const criu = held.use(becomeCriu(seated));
   forward(criu, { bytes: encodeRequest({ ...request, opts: lazily }), fds: [] });
   // A CRIU whose service has failed may wait for it for ever: it loses its client.
   await relay({ runtime: seated.runtime, criu, signal: begun.lost }).finally(() =>

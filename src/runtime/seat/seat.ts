@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
 import { accept, listenSeqpacket, type Peer } from '../../addon/listener.js';
 import { ADDON } from '../../addon/load.js';
-import { receive, send } from '../../addon/sockets.js';
+import { receive, send, seqpacketPair } from '../../addon/sockets.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { openScratch } from '../../images/scratch.js';
 
@@ -28,6 +28,20 @@ export interface Seated extends Disposable {
    * IO (EPIPE) when the seat was killed.
    */
   become(fds: ReadonlyArray<{ readonly fd: Fd; readonly as: number }>): void;
+}
+
+/** Lets it become CRIU, with nothing but a control socket; the other end of that. Throws as become(). */
+export function becomeCriu(seated: Seated): Fd {
+  const [criu, theirs] = seqpacketPair();
+  try {
+    seated.become([{ fd: theirs, as: seated.control }]);
+    return criu;
+  } catch (error) {
+    criu.close();
+    throw error;
+  } finally {
+    theirs.close();
+  }
 }
 
 export interface Seat extends AsyncDisposable {

@@ -1,7 +1,7 @@
 // One CRIU that a runtime has started, from its first message to its end. A dump goes through the page plane; everything else is
 // relayed, with the fds of the request opened anew.
 
-import { type Message, receive, seqpacketPair } from '../../addon/sockets.js';
+import { type Message, receive } from '../../addon/sockets.js';
 import type { CaptureReport } from '../../criu/capture-report.js';
 import type { Work } from '../../criu/operation.js';
 import type { CaptureProgress } from '../../criu/progress.js';
@@ -12,7 +12,7 @@ import { isOurs, seatedDump } from './dump.js';
 import { dumpOpts, isDump } from './dump-opts.js';
 import { forward, relay } from './relay.js';
 import { reopened } from './request.js';
-import type { Seated } from './seat.js';
+import { becomeCriu, type Seated } from './seat.js';
 import type { SeatedRequest } from './seated-request.js';
 
 export type Service =
@@ -65,13 +65,7 @@ async function pass({ seated, request, first }: Passing, signal: AbortSignal): P
   await using held = new Held();
   const completed = isDump(request) && hasOpts(request) ? { ...request, opts: await dumpOpts(request.opts) } : request;
   const ours = await reopened(seated.asker, completed, held);
-  const [criu, theirs] = seqpacketPair();
-  held.use(criu);
-  try {
-    seated.become([{ fd: theirs, as: seated.control }]);
-  } finally {
-    theirs.close();
-  }
+  const criu = held.use(becomeCriu(seated));
   forward(criu, { bytes: encodeRequest(ours), fds: first.fds });
   await relay({ runtime: seated.runtime, criu, signal });
 }
