@@ -286,6 +286,7 @@ testWith([CRIU_42.here, CRIU_41.here], 'a host with an older CRIU says so before
   const run = migrate(target.pid, { to: host.address, criu: CRIU_42.path });
   const message = expect.stringMatching(/CRIU is 4\.1[.\d]* here, older than the 4\.2/);
   await expect(run.done).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message });
+  expect(await host.event('gone')).toMatchObject({ message });
   expect(await target.ask('threads')).toEqual({ threads: 2, alive: 2 });
 });
 

@@ -10,9 +10,8 @@ import { openScratch } from '../../images/scratch.js';
 import { availableMemory } from '../../pages/estimate.js';
 import { mapFew } from '../../pages/few.js';
 import { mebibytes } from '../../pages/store.js';
-import type { NeededFile, ToDestination } from '../wire/messages.js';
-
-type Hello = Extract<ToDestination, { type: 'hello' }>;
+import type { NeededFile } from '../wire/facts.js';
+import type { Hello } from '../wire/messages.js';
 
 export interface PreflightOptions {
   readonly criu: string | undefined;

@@ -3,7 +3,7 @@
 
 import type { Tree } from '../../criu/tree.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { type NetworkSwitch, switchNetwork } from '../network/switch.js';
+import type { NetworkSwitch } from '../network/switch.js';
 import {
   type DestinationEffect,
   type DestinationEvent,
@@ -12,7 +12,8 @@ import {
 } from '../protocol/destination.js';
 import type { TreePiece } from '../wire/container-messages.js';
 import type { DestinationChannel } from '../wire/listen.js';
-import type { RestoreNeeds, ToDestination, ToSource } from '../wire/messages.js';
+import { goneAfter, type RestoreNeeds, type ToDestination, type ToSource } from '../wire/messages.js';
+import { AddressedCopy } from './addressed-copy.js';
 import type { Copy, Held } from './copy.js';
 import type { Extent, Levels } from './levels.js';
 
@@ -35,12 +36,9 @@ type Figures = Pick<Extract<ToSource, { type: 'level-done' }>, 'fillBytesPerSeco
 
 export class Reception {
   readonly #options: ReceptionOptions;
+  readonly #copy: AddressedCopy;
   #state: DestinationState = 'receiving';
   #channel: DestinationChannel;
-  /** From the announcement of the final dump on. */
-  #copy: Promise<Copy> | undefined;
-  /** The address of the tree can be had here. */
-  #bindable: Promise<void> | undefined;
   #extent: Extent = 'whole';
   #held: Held = { root: 0, criu: 0 };
   #tree: Tree | undefined;
@@ -64,10 +62,7 @@ export class Reception {
   constructor(channel: DestinationChannel, options: ReceptionOptions) {
     this.#channel = channel;
     this.#options = options;
-  }
-
-  get state(): DestinationState {
-    return this.#state;
+    this.#copy = new AddressedCopy(options.networkSwitch);
   }
 
   /** The running copy. */
@@ -80,10 +75,10 @@ export class Reception {
     return this.#failure;
   }
 
-  /** Listens to `channel` until it ends. */
-  async follow(channel: DestinationChannel): Promise<void> {
+  /** Listens to `channel` until it ends; `first` is what it is waited for already. */
+  async follow(channel: DestinationChannel, first = channel.receive()): Promise<void> {
     try {
-      for (let got = await channel.receive(); got !== undefined; got = await channel.receive())
+      for (let got = await first; got !== undefined; got = await channel.receive())
         await this.#hear(got.message, got.bytes);
     } catch (error) {
       this.#failure ??= error;
@@ -141,27 +136,19 @@ export class Reception {
     const { made, whole } = this.#options.levels.receive(number, this.#extent);
     this.#intake = whole;
     if (final !== undefined) this.#prepare(made, final);
-    else this.#tellWhen(number, whole);
+    else void this.#orFail(this.#tellWhen(number, whole));
   }
 
-  #tellWhen(number: number, whole: Promise<void>): void {
+  async #tellWhen(number: number, whole: Promise<void>): Promise<void> {
     // Beside the pages that come in.
-    const measured = this.#options.measure();
-    const told = Promise.all([measured, whole]).then(([figures]) =>
-      this.#send({ type: 'level-done', number, ...figures }),
-    );
-    void this.#orFail(told);
+    const [figures] = await Promise.all([this.#options.measure(), whole]);
+    await this.#send({ type: 'level-done', number, ...figures });
   }
 
   // Its level is not waited for by the source: `prepared` says more.
   #prepare(made: Promise<string>, needs: RestoreNeeds): void {
     void this.#orFail(this.#intake);
-    const { makeCopy, networkSwitch } = this.#options;
-    this.#bindable = switchNetwork(networkSwitch, 'prepare');
-    this.#bindable.catch(() => {});
-    this.#copy ??= made.then((directory) => makeCopy(directory, needs, this.#extent));
-    // Whoever restores finds it out.
-    this.#copy.catch(() => {});
+    this.#copy.prepare(() => made.then((directory) => this.#options.makeCopy(directory, needs, this.#extent)));
   }
 
   async #orFail(work: Promise<unknown>): Promise<void> {
@@ -204,7 +191,7 @@ export class Reception {
       case 'resume':
         return void this.#resume();
       case 'remove':
-        return this.#remove();
+        return this.#copy.remove();
       case 'send-running':
       case 'send-lacking':
         return this.#send({
@@ -214,18 +201,14 @@ export class Reception {
           whole: effect === 'send-running',
         });
       default:
-        return this.#send(goneMessage(this.#failure));
+        return this.#send(goneAfter(this.#failure));
     }
   }
 
   #restore(): void {
     const restored = this.#intake.then(async () => {
       this.#begun = performance.now();
-      const copy = await this.#copy;
-      if (copy === undefined) throw new CheckpointError('PROTOCOL', 'Cannot restore: no final dump was announced', {});
-      await this.#bindable;
-      copy.begin(this.#options.levels.inventory);
-      this.#held = await copy.held;
+      this.#held = await this.#copy.restore(this.#options.levels.inventory);
       await this.dispatch({ kind: 'held' });
     });
     void this.#orFail(restored);
@@ -233,20 +216,17 @@ export class Reception {
 
   #resume(): void {
     this.#begun = performance.now();
-    const resumed = switchNetwork(this.#options.networkSwitch, 'arrive')
-      .then(() => this.#copy as Promise<Copy>)
-      .then((copy) => copy.resume())
-      .then(async (tree) => {
-        this.#tree = tree;
-        await this.dispatch({ kind: tree.filling === undefined ? 'resumed' : 'lacking' });
-        tree.filling?.done.then(
-          () => this.dispatch({ kind: 'filled' }),
-          (error: unknown) => {
-            this.#failure = error;
-            return this.dispatch({ kind: 'broken' });
-          },
-        );
-      });
+    const resumed = this.#copy.resume().then(async (tree) => {
+      this.#tree = tree;
+      await this.dispatch({ kind: tree.filling === undefined ? 'resumed' : 'lacking' });
+      tree.filling?.done.then(
+        () => this.dispatch({ kind: 'filled' }),
+        (error: unknown) => {
+          this.#failure = error;
+          return this.dispatch({ kind: 'broken' });
+        },
+      );
+    });
     void this.#orFail(resumed);
   }
 
@@ -254,13 +234,6 @@ export class Reception {
   #linger(): void {
     this.#lingering ??= setTimeout(() => this.#settle(), LINGER_MS);
     void this.ended.then(() => clearTimeout(this.#lingering));
-  }
-
-  async #remove(): Promise<void> {
-    const copy = await this.#copy?.catch(() => undefined);
-    await copy?.remove();
-    // What is left of the address is of no harm to a copy that there is not.
-    if (this.#bindable !== undefined) await switchNetwork(this.#options.networkSwitch, 'undo').catch(() => {});
   }
 
   #elapsed(): number {
@@ -274,12 +247,3 @@ export class Reception {
 
 /** How long a source that has not heard the end of it is waited for. */
 const LINGER_MS = 300_000;
-
-function goneMessage(failure: unknown): ToSource {
-  const message = failure instanceof Error ? failure.message : 'the migration was given up';
-  return {
-    type: 'gone',
-    code: CheckpointError.is(failure) ? failure.code : undefined,
-    message: message.slice(0, 4000),
-  };
-}

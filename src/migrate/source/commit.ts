@@ -1,12 +1,12 @@
 // The end of a migration at its source, while CRIU holds the frozen tree: follows the machine of protocol/source.ts until it is known
 // where the tree lives.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { type SourceEffect, type SourceEvent, type SourceState, stepSource } from '../protocol/source.js';
 import type { SourceChannel } from '../wire/connect.js';
 import type { ToSource } from '../wire/messages.js';
 import type { Fence } from './fence.js';
+import { Line } from './line.js';
 
 export interface CommitOptions {
   readonly id: string;
@@ -45,12 +45,6 @@ export interface Marks {
   readonly running: number;
 }
 
-// At first often, for a connection that was only broken; then as seldom as makes no noise.
-const RETRY_MS = 500;
-const MAX_RETRY_MS = 15_000;
-// A destination answers when its CRIU has ended, or resumed the copy.
-const ANSWER_MS = 60_000;
-
 /** How a copy ended that lacked pages. */
 export type Fill =
   | { readonly kind: 'filled'; readonly channel: SourceChannel }
@@ -63,7 +57,7 @@ const SILENCE_MS = 60_000;
 /** All of the tree is on its way, and `restore` is said. */
 export class Commit {
   readonly #options: CommitOptions;
-  #channel: SourceChannel | undefined;
+  readonly #line: Line;
   #state: SourceState;
   #failure: CheckpointError | undefined;
   /** What the destination says of a copy that it has no more. */
@@ -71,26 +65,24 @@ export class Commit {
   #pid = 0;
   #prepared = 0;
   #running = 0;
-  #attempts = 0;
-  #asking: number | undefined;
   #impatient = false;
 
   /** `state`: where somebody else has stopped. */
   constructor(options: CommitOptions, state?: 'committing' | 'serving') {
     this.#options = options;
-    this.#channel = options.channel;
+    this.#line = new Line(options.channel, options.reconnect);
     this.#state = state ?? 'frozen';
   }
 
   /** Never rejects, and does not end before it knows, or its patience does. */
   async outcome(): Promise<Outcome> {
     await this.#follow(['done', 'serving', 'aborted']);
-    if ((this.#state === 'done' || this.#state === 'serving') && this.#channel !== undefined)
+    if ((this.#state === 'done' || this.#state === 'serving') && this.#line.channel !== undefined)
       return {
         kind: 'moved',
         pid: this.#pid,
         at: { prepared: this.#prepared, running: this.#running },
-        channel: this.#channel,
+        channel: this.#line.channel,
         whole: this.#state === 'done',
       };
     if (this.#impatient) return { kind: 'undecided' };
@@ -100,11 +92,12 @@ export class Commit {
   /** Of an outcome that is not whole. Never rejects; who keeps what is left is told by how it ends. */
   async filled(): Promise<Fill> {
     this.#failure = undefined;
-    this.#asking = undefined;
+    this.#line.answered();
     await this.#follow(['done', 'broken']);
-    if (this.#state === 'done' && this.#channel !== undefined) return { kind: 'filled', channel: this.#channel };
+    if (this.#state === 'done' && this.#line.channel !== undefined)
+      return { kind: 'filled', channel: this.#line.channel };
     const why = this.#why ?? 'nobody answers there';
-    return { kind: 'broken', why, channel: this.#impatient ? undefined : this.#channel };
+    return { kind: 'broken', why, channel: this.#impatient ? undefined : this.#line.channel };
   }
 
   async #follow(ends: readonly SourceState[]): Promise<void> {
@@ -131,20 +124,13 @@ export class Commit {
 
   async #listen(): Promise<SourceEvent> {
     try {
-      const got = await this.#heard();
+      const got = await this.#line.receive();
       if (got !== undefined) return this.#eventOf(got.message);
       this.#failure ??= gone('the connection to the destination was lost', undefined);
     } catch (error) {
       if (CheckpointError.is(error)) this.#failure ??= error;
     }
     return { kind: 'lost' };
-  }
-
-  // Whoever has answered our connection and not our question may be there no more.
-  async #heard(): ReturnType<SourceChannel['receive']> {
-    const channel = this.#channel;
-    const late = this.#attempts === 0 ? undefined : setTimeout(() => channel?.destroy(), ANSWER_MS);
-    return channel?.receive().finally(() => clearTimeout(late));
   }
 
   #eventOf(message: ToSource): SourceEvent {
@@ -155,7 +141,7 @@ export class Commit {
       case 'running':
         if (this.#running === 0) this.#running = performance.now();
         this.#pid = message.pid;
-        this.#asking = undefined;
+        this.#line.answered();
         if (message.whole) return { kind: 'running' };
         return { kind: this.#options.feeding?.() === true ? 'lacking' : 'dying' };
       case 'gone':
@@ -200,16 +186,16 @@ export class Commit {
         await this.#options.beforeFence?.();
         return this.#options.fence.raise();
       case 'send-go':
-        return this.#channel?.send({ type: 'go' });
+        return this.#line.channel?.send({ type: 'go' });
       case 'send-abort':
-        return this.#channel?.send({ type: 'abort' });
+        return this.#line.channel?.send({ type: 'abort' });
       case 'send-ask':
-        return this.#channel?.send({ type: 'ask', id: this.#options.id });
+        return this.#line.channel?.send({ type: 'ask', id: this.#options.id });
       case 'connect':
         return this.#connect();
       case 'send-done':
         // That it is killed here, or kept, others have to say first; who called us passes it on.
-        if (this.#state === 'aborted') await this.#channel?.send({ type: 'done' });
+        if (this.#state === 'aborted') await this.#line.channel?.send({ type: 'done' });
         return undefined;
       default:
         // kill, resume, keep: what CRIU is answered is for who called us to say.
@@ -218,22 +204,10 @@ export class Commit {
   }
 
   async #connect(): Promise<void> {
-    this.#channel?.destroy();
-    const { reconnect } = this.#options;
     const patienceMs = this.#state === 'serving' ? SILENCE_MS : (this.#options.patienceMs ?? Number.POSITIVE_INFINITY);
-    this.#asking ??= performance.now();
-    for (;;) {
-      // Also after an answer that told nothing.
-      if (this.#attempts > 0) await delay(Math.min(RETRY_MS * 2 ** (this.#attempts - 1), MAX_RETRY_MS));
-      this.#attempts += 1;
-      this.#impatient = performance.now() - this.#asking > patienceMs;
-      if (this.#impatient) return;
-      const channel = await reconnect().catch(() => undefined);
-      if (channel === undefined) continue;
-      this.#channel = channel;
-      for (const effect of stepSource(this.#state, { kind: 'connected' }).effects) await this.#perform(effect);
-      return;
-    }
+    this.#impatient = !(await this.#line.renew(patienceMs));
+    if (this.#impatient) return;
+    for (const effect of stepSource(this.#state, { kind: 'connected' }).effects) await this.#perform(effect);
   }
 }
 

@@ -2,11 +2,8 @@
 // and from there to the control stream, all while the tree is frozen; then CRIU is held at post-dump until it is known where the tree
 // lives. Nothing is stored here, unless pages are to be left behind: then all of them go into that tmpfs.
 
-import { closeSync, openSync, readSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fd } from '../../addon/fd.js';
-import type { SinkReception } from '../../addon/page-sink.js';
 import type { PageSender } from '../../addon/page-streams.js';
 import { captureFailed } from '../../criu/capture-failed.js';
 import { LOG_LEVEL, NO_FDS } from '../../criu/dump.js';
@@ -19,11 +16,11 @@ import { openDirectory } from '../../images/staging.js';
 import { encodeOptions } from '../../options/request.js';
 import type { DumpOptions } from '../../options/types.js';
 import { writeConfigFile } from '../../rpc/config-file.js';
-import type { Answer, Notification, Verdict } from '../../rpc/session.js';
+import type { Answer } from '../../rpc/session.js';
 import type { CriuOpts } from '../../schema/rpc.js';
-import { MAX_BYTES } from '../wire/channel.js';
 import type { SourceChannel } from '../wire/connect.js';
 import { type Ground, type OpenGround, openGround } from './ground.js';
+import { type Hold, holding, type Reception } from './hold.js';
 import type { LeftBehind, Taking } from './left-behind.js';
 import type { Dumping } from './vessel.js';
 
@@ -61,8 +58,6 @@ export interface FinalDump {
 }
 
 const LOG_FILE = 'dump.log';
-const PROCEED: Verdict = { kind: 'proceed' };
-const REFUSE: Verdict = { kind: 'refuse' };
 
 /**
  * Rejects as dump() does when it fails before decide() was asked; then the tree runs on. An abort is heard until then.
@@ -124,102 +119,6 @@ function take({ sender, left }: FinalDumpPlan, socket: Fd, { directory, parent }
   if (left === undefined) return sender.serve(socket, parent === undefined ? {} : { parent });
   left.begin(directory, parent);
   return left.take(socket);
-}
-
-type Reception = SinkReception | { readonly error: unknown };
-
-interface Holding extends FinalDumpPlan {
-  readonly images: string;
-  readonly received: Promise<Reception>;
-}
-
-interface Hold {
-  readonly notify: (notification: Notification) => Promise<Verdict>;
-  /** Aborts come through until the decision is asked for. */
-  readonly signal: AbortSignal;
-  readonly decided: boolean;
-  /** What failed of ours. */
-  readonly failure: unknown;
-  readonly at: { frozen: number; dumped: number; sent: number };
-}
-
-function holding(held: Holding): Hold {
-  const gate = new AbortController();
-  const pass = (): void => gate.abort(held.signal.reason);
-  if (held.signal.aborted) pass();
-  else held.signal.addEventListener('abort', pass, { once: true });
-  const at = { frozen: 0, dumped: 0, sent: 0 };
-  let decided = false;
-  let failure: unknown;
-  const atPostDump = async (): Promise<Verdict> => {
-    at.dumped = performance.now();
-    const reception = await held.received;
-    if ('error' in reception || reception.failure !== undefined) return REFUSE;
-    await held.left?.send(held.sender, gate.signal);
-    await held.sender.finish({ signal: gate.signal }).done;
-    await sendFiles(held);
-    await held.also?.();
-    at.sent = performance.now();
-    if (gate.signal.aborted) return REFUSE;
-    held.signal.removeEventListener('abort', pass);
-    decided = true;
-    return (await held.decide()) === 'kill' ? PROCEED : REFUSE;
-  };
-  return {
-    signal: gate.signal,
-    at,
-    get decided() {
-      return decided;
-    },
-    get failure() {
-      return failure;
-    },
-    async notify({ kind }) {
-      if (kind === 'pre-dump') {
-        at.frozen = performance.now();
-        held.beforeFreeze?.();
-      }
-      if (kind !== 'post-dump') return PROCEED;
-      return atPostDump().catch((error: unknown) => {
-        failure = error;
-        return REFUSE;
-      });
-    },
-  };
-}
-
-// They lie there when they are left behind.
-const OF_PAGES = /^(pages-|pagemap-)/;
-
-/** Everything but pages; a link to a parent is the destination's own. */
-async function sendFiles({ images, channel }: Holding): Promise<void> {
-  const names = (await readdir(images)).filter((name) => name !== 'parent' && !OF_PAGES.test(name));
-  const buffer = Buffer.alloc(MAX_BYTES);
-  for (const name of names) {
-    // They lie in memory, there are a few for each task, and the tree stands still: a turn of another thread for each call would take
-    // longer than all of them.
-    const file = openSync(join(images, name), 'r');
-    try {
-      await sendFile({ file, name, buffer }, channel);
-    } finally {
-      closeSync(file);
-    }
-  }
-}
-
-interface ImageFile {
-  readonly file: number;
-  readonly name: string;
-  readonly buffer: Buffer;
-}
-
-async function sendFile({ file, name, buffer }: ImageFile, channel: SourceChannel): Promise<void> {
-  for (;;) {
-    const bytesRead = readSync(file, buffer);
-    // An empty file is one, too.
-    await channel.send({ type: 'file', name }, buffer.subarray(0, bytesRead));
-    if (bytesRead < buffer.length) return;
-  }
 }
 
 interface Failed {

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cpuinfoDump, version } from '../../criu/ask.js';
 import { openScratch } from '../../images/scratch.js';
-import type { HostFacts } from '../wire/messages.js';
+import type { HostFacts } from '../wire/facts.js';
 import { neededFiles } from './needed-files.js';
 
 export interface Compared {

@@ -3,7 +3,7 @@
 
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { mapFew } from '../../pages/few.js';
-import { MAX_FILES, type NeededFile } from '../wire/messages.js';
+import { MAX_FILES, type NeededFile } from '../wire/facts.js';
 
 /**
  * Those of tasks in our mount namespace: others bring their mounts along. What has no name, or is of the kernel (/proc, /sys) or a

@@ -1,7 +1,7 @@
 // What the two ends of a migration say of a container besides its processes: its bundle, and files that come along. Foreign data, checked
 // here as messages.ts does with the rest.
 
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { fieldsOf, unexpected } from './fields.js';
 
 /** Files that may have to move. */
 export interface MovedTree {
@@ -75,14 +75,6 @@ function treeOf(value: unknown): MovedTree {
 }
 
 function fieldOf(value: unknown): (name: string) => unknown {
-  if (typeof value !== 'object' || value === null) throw unexpected(value, 'an object');
-  return (name) => Reflect.get(value, name);
-}
-
-const SHOWN = 80;
-
-function unexpected(received: unknown, expected: string): CheckpointError<'PROTOCOL'> {
-  const shown = String(JSON.stringify(received) ?? received).slice(0, SHOWN);
-  const message = `Cannot go on with the migration: the peer sent ${shown}, where ${expected} was expected. Use the same version of Frazil on both hosts`;
-  return new CheckpointError('PROTOCOL', message, { received: shown, expected });
+  const fields = fieldsOf(value);
+  return (name) => fields[name];
 }

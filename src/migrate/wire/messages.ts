@@ -1,10 +1,12 @@
 // What the two ends of a migration say to each other on the control stream. Each message is one JSON object, some with bytes behind it
-// (channel.ts has the framing). The peer is not trusted: every field is checked here, once, and nothing else of an object is kept.
+// (channel.ts has the framing). The peer is not trusted: every field is checked here, once (fields.ts).
 
 import type { PageCodec } from '../../addon/page-streams.js';
 import { CheckpointError, ERROR_CODES, type ErrorCode } from '../../errors/checkpoint-error.js';
 import { MAX_STREAMS } from './address.js';
 import { type MovedContainer, parseMovedContainer, parseTreePiece, type TreePiece } from './container-messages.js';
+import { type HostFacts, parseHostFacts } from './facts.js';
+import { duration, type Fields, fieldsOf, hex, MAX_TEXT, rate, text, unexpected, whole } from './fields.js';
 
 /** In the order of preference. */
 export const PAGE_CODECS: readonly PageCodec[] = ['lz4', 'zstd'];
@@ -21,27 +23,7 @@ export interface RestoreNeeds {
   readonly descriptors: string | undefined;
 }
 
-/** What the tree needs by its name, so that the destination must have it, too. */
-export interface NeededFile {
-  readonly path: string;
-  readonly kind: (typeof FILE_KINDS)[number];
-  /** Absent where it does not matter, or changes. */
-  readonly size: number | undefined;
-}
-
-const FILE_KINDS = ['file', 'directory', 'fifo'] as const;
-/** That are compared beforehand: more than any program needs. */
-export const MAX_FILES = 2 ** 12;
-
-export interface HostFacts {
-  /** Version of CRIU. */
-  readonly criu: string;
-  /** cpuinfo.img in base64; absent where there is nothing to compare. */
-  readonly cpuinfo: string | undefined;
-  /** The kinds of namespaces that the kernel has, as /proc/PID/ns names them. */
-  readonly namespaces: readonly string[];
-  readonly files: readonly NeededFile[];
-}
+export type Hello = Extract<ToDestination, { type: 'hello' }>;
 
 export type ToDestination =
   /**
@@ -104,8 +86,6 @@ export type ToSource =
   | { readonly type: 'gone'; readonly code: ErrorCode | undefined; readonly message: string }
   | { readonly type: 'unknown' };
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Throws PROTOCOL. */
 export function parseToDestination(value: unknown): ToDestination {
   const f = fieldsOf(value);
@@ -123,7 +103,7 @@ export function parseToDestination(value: unknown): ToDestination {
         leaves: f['leaves'] === true,
         kernel: text(f, 'kernel'),
         machine: text(f, 'machine'),
-        facts: factsOf(fieldsOf(f['facts'])),
+        facts: parseHostFacts(fieldsOf(f['facts'])),
         container: parseMovedContainer(f['container']),
       };
     case 'level':
@@ -147,6 +127,17 @@ export function parseToDestination(value: unknown): ToDestination {
     default:
       throw unexpected(f['type'], 'a message of the source');
   }
+}
+
+/** That there is no copy, because of `failure`. */
+export function goneAfter(failure: unknown): ToSource {
+  const message = failure instanceof Error ? failure.message : 'the migration was given up';
+  return { type: 'gone', code: CheckpointError.is(failure) ? failure.code : undefined, message: shortened(message) };
+}
+
+/** As long as a text may be. */
+export function shortened(message: string): string {
+  return message.slice(0, MAX_TEXT);
 }
 
 /** Throws PROTOCOL. */
@@ -187,33 +178,7 @@ export function parseToSource(value: unknown): ToSource {
 }
 
 const PID_MAX = 2 ** 22;
-const MAX_TEXT = 4096;
 const MAX_TASKS = 2 ** 16;
-const ID = /^[0-9a-f]{32}$/;
-
-const MAX_NAMESPACES = 64;
-const MAX_CPUINFO = 2 ** 16;
-
-function factsOf(f: Fields): HostFacts {
-  const { cpuinfo, namespaces, files } = f;
-  if (cpuinfo !== undefined && (typeof cpuinfo !== 'string' || cpuinfo.length > MAX_CPUINFO))
-    throw unexpected(cpuinfo, 'cpuinfo: an image in base64');
-  if (!Array.isArray(files) || files.length > MAX_FILES) throw unexpected(files, 'files');
-  if (!Array.isArray(namespaces) || namespaces.length > MAX_NAMESPACES) throw unexpected(namespaces, 'namespaces');
-  return {
-    criu: text(f, 'criu'),
-    cpuinfo,
-    namespaces: namespaces.map((_, i) => text(namespaces as unknown as Fields, String(i))),
-    files: files.map((file: unknown) => fileOf(fieldsOf(file))),
-  };
-}
-
-function fileOf(f: Fields): NeededFile {
-  const kind = FILE_KINDS.find((known) => known === f['kind']);
-  if (kind === undefined) throw unexpected(f['kind'], 'kind: of a file');
-  const size = f['size'] === undefined ? undefined : whole(f, 'size', Number.MAX_SAFE_INTEGER);
-  return { path: text(f, 'path'), kind, size };
-}
 
 function needsOf(f: Fields): RestoreNeeds {
   return {
@@ -231,50 +196,9 @@ function codecsOf(value: unknown): readonly PageCodec[] {
   return PAGE_CODECS.filter((codec) => named.includes(codec));
 }
 
-function fieldsOf(value: unknown): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw unexpected(value, 'an object');
-}
-
-function whole(f: Fields, name: string, max: number): number {
-  const value = f[name];
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw unexpected(value, `${name}: a whole number up to ${max}`);
-}
-
-function duration(f: Fields, name: string): number {
-  const value = f[name];
-  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
-  throw unexpected(value, `${name}: milliseconds`);
-}
-
-function rate(f: Fields, name: string): number {
-  const value = f[name];
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw unexpected(value, `${name}: bytes per second`);
-}
-
-function text(f: Fields, name: string): string {
-  const value = f[name];
-  if (typeof value === 'string' && value.length <= MAX_TEXT) return value;
-  throw unexpected(value, `${name}: a text of at most ${MAX_TEXT} characters`);
-}
-
-function hex(f: Fields, name: string): string {
-  const value = f[name];
-  if (typeof value === 'string' && ID.test(value)) return value;
-  throw unexpected(value, `${name}: 32 hexadecimal digits`);
-}
-
 function pids(f: Fields, name: string): readonly number[] {
   const value = f[name];
   const good = Array.isArray(value) && value.length <= MAX_TASKS;
   if (!good) throw unexpected(value, `${name}: pids`);
   return value.map((_, i) => whole(value as unknown as Fields, String(i), PID_MAX));
-}
-
-function unexpected(received: unknown, expected: string): CheckpointError<'PROTOCOL'> {
-  const shown = String(JSON.stringify(received) ?? received).slice(0, 80);
-  const message = `Cannot go on with the migration: the peer sent ${shown}, where ${expected} was expected. Use the same version of Frazil on both hosts`;
-  return new CheckpointError('PROTOCOL', message, { received: shown, expected });
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { preflight } from '../../../src/migrate/destination/preflight.js';
 import { neededFiles } from '../../../src/migrate/source/needed-files.js';
-import { type HostFacts, PROTOCOL_VERSION } from '../../../src/migrate/wire/messages.js';
+import type { HostFacts } from '../../../src/migrate/wire/facts.js';
+import { PROTOCOL_VERSION } from '../../../src/migrate/wire/messages.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 
 async function asked(facts: Partial<HostFacts>): Promise<string | undefined> {
