@@ -54,7 +54,8 @@ async function runIdOf({ log, images }: FilteredNetwork): Promise<string | undef
   return inventory?.dump_criu_run_id;
 }
 
-function tablesIn(list: string): readonly string[] {
+/** The names in what `nft list tables inet` prints. */
+export function tablesIn(list: string): readonly string[] {
   return [...list.matchAll(/^table inet (\S+)$/gm)].flatMap(([, name]) => name ?? []);
 }
 

@@ -7,6 +7,7 @@ import { examine, type TreeReport } from './examine.js';
 import { type ChosenOptions, type Finding, worstFirst } from './finding.js';
 import { type HostFacts, type HostLimits, judgeHost, readHost } from './host.js';
 import { type KernelReport, parseRelease, readKernel } from './kernel.js';
+import { judgeLocks, readLocks } from './locked-connections.js';
 
 export interface DoctorReport {
   /** Absent when no CRIU was found. */
@@ -45,6 +46,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   const [kernel, facts] = await Promise.all([readKernel(), readHost()]);
   const where = { ...(criu === undefined ? {} : { criu }), ...(env === undefined ? {} : { env }) };
   const examined = await examineCriu(parseRelease(kernel.release), where, askCriu);
+  const locks = await readLocks(examined.report?.path);
   signal?.throwIfAborted();
   const tree = pid === undefined ? undefined : await examine(pid, chosen, sceneHost(facts));
   return {
@@ -58,6 +60,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
       ...examined.findings,
       ...(tree?.findings ?? []),
       ...judgeHost(facts, confirmed(kernel, examined.report)),
+      ...judgeLocks(locks),
     ]),
   };
 }
