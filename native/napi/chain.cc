@@ -27,14 +27,6 @@ void set_counters(Napi::Env env, Napi::Object& view, const page::ChainCounters& 
   view.Set("deduplicatedPages", static_cast<double>(counters.deduplicated_pages));
 }
 
-// { fault? }, or the rejection of a cancelled job.
-Result<Napi::Object> view_of(Napi::Env env, const std::optional<ImageFault>& fault) {
-  if (fault && is_cancelled(*fault)) return fault->error;
-  Napi::Object view = Napi::Object::New(env);
-  if (fault) view.Set("fault", to_view(env, *fault));
-  return view;
-}
-
 class PrintJob final : public Job {
  public:
   PrintJob(UniqueFd image, UniqueFd out, page::JsonForm form) noexcept

@@ -29,9 +29,9 @@ class StageChainJob final : public Job {
     if (!fault_) fault_ = page::stage_chain(levels, images_, to_.get());
   }
   Result<Napi::Value> settle(Napi::Env env) override {
-    Napi::Object view = Napi::Object::New(env);
-    if (fault_) view.Set("fault", to_view(env, *fault_));
-    return Napi::Value(view);
+    auto view = view_of(env, fault_);
+    if (!view.ok()) return view.error();
+    return Napi::Value(view.value());
   }
 
   UniqueFd directory_;
@@ -73,9 +73,9 @@ class MarkJob final : public Job {
     fault_ = page::mark_pagemaps(directory.get(), images_);
   }
   Result<Napi::Value> settle(Napi::Env env) override {
-    Napi::Object view = Napi::Object::New(env);
-    if (fault_) view.Set("fault", to_view(env, *fault_));
-    return Napi::Value(view);
+    auto view = view_of(env, fault_);
+    if (!view.ok()) return view.error();
+    return Napi::Value(view.value());
   }
 
   UniqueFd directory_;

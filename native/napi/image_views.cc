@@ -25,4 +25,11 @@ bool is_cancelled(const page::ImageFault& fault) noexcept {
   return fault.flaw == page::Flaw::system && fault.error.number == ECANCELED;
 }
 
+Result<Napi::Object> view_of(Napi::Env env, const std::optional<page::ImageFault>& fault) {
+  if (fault && is_cancelled(*fault)) return fault->error;
+  Napi::Object view = Napi::Object::New(env);
+  if (fault) view.Set("fault", to_view(env, *fault));
+  return view;
+}
+
 }  // namespace frazil

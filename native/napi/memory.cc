@@ -35,9 +35,9 @@ class SearchJob final : public Job {
   }
 
   Result<Napi::Value> settle(Napi::Env env) override {
-    if (outcome_.fault && is_cancelled(*outcome_.fault)) return outcome_.fault->error;
-    Napi::Object view = Napi::Object::New(env);
-    if (outcome_.fault) view.Set("fault", to_view(env, *outcome_.fault));
+    auto shown = view_of(env, outcome_.fault);
+    if (!shown.ok()) return shown.error();
+    Napi::Object view = shown.value();
     view.Set("truncated", outcome_.truncated);
     Napi::Array list = Napi::Array::New(env, outcome_.matches.size());
     for (uint32_t i = 0; i < outcome_.matches.size(); ++i) list.Set(i, to_match(env, outcome_.matches[i]));
@@ -115,10 +115,10 @@ class DiffJob final : public Job {
   }
 
   Result<Napi::Value> settle(Napi::Env env) override {
-    if (fault_ && is_cancelled(*fault_)) return fault_->error;
-    Napi::Object view = Napi::Object::New(env);
+    auto shown = view_of(env, fault_);
+    if (!shown.ok()) return shown.error();
+    Napi::Object view = shown.value();
     if (fault_) {
-      view.Set("fault", to_view(env, *fault_));
       view.Set("side", at_);
       return Napi::Value(view);
     }

@@ -35,13 +35,10 @@ class ReadJob final : public Job {
     if (fault_ && fault_->name.empty()) fault_->name = name_;
   }
   Result<Napi::Value> settle(Napi::Env env) override {
-    Napi::Object view = Napi::Object::New(env);
-    if (fault_) {
-      view.Set("fault", to_view(env, *fault_));
-    } else {
-      view.Set("bytes", new_bytes(env, std::as_bytes(std::span(bytes_))));
-    }
-    return Napi::Value(view);
+    auto view = view_of(env, fault_);
+    if (!view.ok()) return view.error();
+    if (!fault_) view.value().Set("bytes", new_bytes(env, std::as_bytes(std::span(bytes_))));
+    return Napi::Value(view.value());
   }
 
   UniqueFd directory_;
@@ -64,9 +61,9 @@ class OverlayJob final : public Job {
     if (!fault_) fault_ = page::overlay_images(levels, images_, to.get());
   }
   Result<Napi::Value> settle(Napi::Env env) override {
-    Napi::Object view = Napi::Object::New(env);
-    if (fault_) view.Set("fault", to_view(env, *fault_));
-    return Napi::Value(view);
+    auto view = view_of(env, fault_);
+    if (!view.ok()) return view.error();
+    return Napi::Value(view.value());
   }
 
   UniqueFd directory_;

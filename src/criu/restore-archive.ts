@@ -10,14 +10,21 @@ import type { Work } from './operation.js';
 import type { Run } from './restore-chain.js';
 import type { RestorePlan, RestoreProgress } from './restore-plan.js';
 
+interface FromArchive<T> {
+  readonly archive: Archive;
+  readonly run: Run<T>;
+  /** Of what it finds in the images directory: also the pages that could be left in the archive. */
+  readonly needs: 'images' | 'pages';
+}
+
 /** The images as a directory, for as long as the restore takes. Lazily only what CRIU restores itself, if the archive allows that. */
 async function stage(
-  archive: Archive,
+  { archive, needs }: Pick<FromArchive<unknown>, 'archive' | 'needs'>,
   { lazy }: Pick<RestorePlan, 'lazy'>,
   work: Work<RestoreProgress>,
 ): Promise<Pick<RestorePlan, 'imagesDir' | 'pages'> & AsyncDisposable> {
   const begun = performance.now();
-  const lazily = lazy === undefined ? undefined : await stageLazily(archive, work.signal);
+  const lazily = lazy === undefined || needs === 'pages' ? undefined : await stageLazily(archive, work.signal);
   if (lazily !== undefined) return lazily;
   return stageImages(archive, {
     signal: work.signal,
@@ -26,11 +33,11 @@ async function stage(
 }
 
 export async function restoreArchive<T>(
-  { archive, run }: { readonly archive: Archive; readonly run: Run<T> },
+  { archive, run, needs }: FromArchive<T>,
   plan: Omit<RestorePlan, 'imagesDir' | 'named'>,
   work: Work<RestoreProgress>,
 ): Promise<T> {
-  await using staged = await stage(archive, plan, work);
+  await using staged = await stage({ archive, needs }, plan, work);
   const { imagesDir, pages } = staged;
   // CRIU's log outlives the images when the restore fails: it says why.
   const { workDir = await mkdtemp(join(tmpdir(), 'frazil-restore-')) } = plan.options;

@@ -2,18 +2,15 @@
 
 import { rewriteAbove } from '../images/rewrite/rewrite.js';
 import type { RewriteRules } from '../images/rewrite/rules.js';
-import type { Work } from './operation.js';
-import { restoreChain } from './restore-chain.js';
-import type { RestorePlan, RestoreProgress } from './restore-plan.js';
+import { type Run, restoreChain } from './restore-chain.js';
 import type { Tree } from './tree.js';
 
-/** As runRestore(); logs and statistics lie beside the checkpoint, as without. Rejects with REWRITE_REFUSED, too. */
-export async function restoreRewritten(
-  plan: RestorePlan,
-  rules: RewriteRules,
-  work: Work<RestoreProgress>,
-): Promise<Tree> {
-  await using level = await rewriteAbove(plan.imagesDir, rules);
-  const workDir = plan.options.workDir ?? plan.imagesDir;
-  return await restoreChain({ ...plan, imagesDir: level.path, options: { ...plan.options, workDir } }, work);
+/** As restoreChain(); logs and statistics lie beside the checkpoint, as without. Rejects with REWRITE_REFUSED, too. */
+export function rewriting(rules: RewriteRules): Run<Tree> {
+  return async (plan, work) => {
+    const { imagesDir, named = imagesDir, options } = plan;
+    await using level = await rewriteAbove({ imagesDir, named }, rules);
+    const workDir = options.workDir ?? imagesDir;
+    return await restoreChain({ ...plan, named, imagesDir: level.path, options: { ...options, workDir } }, work);
+  };
 }

@@ -27,7 +27,7 @@ export interface RestoreCall extends RestoreOptions {
   readonly signal?: AbortSignal;
   /** Lets the tree run first and fills its memory behind it: `done` then gives a tree with a `filling`. */
   readonly lazy?: boolean | LazyOptions;
-  /** Restores the tree as something else: other ports, addresses, names, paths (docs/rewrite.md). Not lazily, not from an archive. */
+  /** Restores the tree as something else: other ports, addresses, names, paths (docs/rewrite.md). */
   readonly as?: RewriteRules;
 }
 
@@ -59,7 +59,7 @@ export function restore(
   // CRIU would punch holes into the files that the server reads.
   if (lazily !== undefined && options.autoDedup === true)
     throw new RangeError('Cannot restore lazily with autoDedup: it would use up the checkpoint while it is being read');
-  if (as !== undefined) checkRewriting({ lazily, source, options });
+  if (as !== undefined) checkRewriting(lazily, options);
   if (source.kind === 'archive' && lazily?.pageServer !== undefined)
     throw new RangeError('Cannot use lazy.pageServer with an archive, which has its pages: name the images directory');
   // Adopted unless told otherwise: only a parent learns the exit status.
@@ -75,17 +75,17 @@ export function restore(
   return operation(signal, async (work) => {
     // Loaded when the first restore is asked for.
     const { restoreChain, stagingChain } = await import('./restore-chain.js');
-    const run: Run<Tree | Copies> = copies === undefined ? restoreChain : await runCopies(copies, stagingChain);
-    if (source.kind === 'archive') {
-      const { restoreArchive } = await import('./restore-archive.js');
-      return restoreArchive({ archive: source, run }, common, work);
-    }
-    if (as !== undefined) {
-      const { restoreRewritten } = await import('./restore-rewritten.js');
-      return restoreRewritten({ ...common, imagesDir: resolve(source.path) }, as, work);
-    }
-    return run({ ...common, imagesDir: resolve(source.path) }, work);
+    const whole: Run<Tree> = as === undefined ? restoreChain : await runRewritten(as);
+    const run: Run<Tree | Copies> = copies === undefined ? whole : await runCopies(copies, stagingChain);
+    if (source.kind !== 'archive') return run({ ...common, imagesDir: resolve(source.path) }, work);
+    const { restoreArchive } = await import('./restore-archive.js');
+    return restoreArchive({ archive: source, run, needs: as === undefined ? 'images' : 'pages' }, common, work);
   });
+}
+
+async function runRewritten(rules: RewriteRules): Promise<Run<Tree>> {
+  const { rewriting } = await import('./restore-rewritten.js');
+  return rewriting(rules);
 }
 
 async function runCopies(copies: number, staging: typeof stagingChain): Promise<Run<Copies>> {
@@ -108,15 +108,9 @@ function checkCopies(call: RestoreCall, copies: number): void {
   if (given !== undefined) throw new RangeError(`Cannot restore copies with ${given}: it is about one tree`);
 }
 
-interface Rewriting {
-  readonly lazily: LazyOptions | undefined;
-  readonly source: ImagesDirectory | Archive;
-  readonly options: RestoreOptions;
-}
-
-function checkRewriting({ lazily, source, options }: Rewriting): void {
-  if (lazily !== undefined || source.kind === 'archive')
-    throw new RangeError('Cannot rewrite in a lazy restore or one from an archive: rewrite the images directory first');
+function checkRewriting(lazily: LazyOptions | undefined, options: RestoreOptions): void {
+  if (lazily?.pageServer !== undefined)
+    throw new RangeError('Cannot rewrite with lazy.pageServer, whose pages are those of the checkpoint: rewrite that');
   // The checkpoint is the parent of what is restored then, and would be used up.
   if (options.autoDedup === true)
     throw new RangeError('Cannot rewrite in a restore with autoDedup: it would use up the checkpoint');

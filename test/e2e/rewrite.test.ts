@@ -6,12 +6,16 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { archive } from '../../src/archive/archive.js';
+import { createArchive } from '../../src/archive/create/call.js';
+import { restore } from '../../src/criu/restore.js';
+import { imagesDirectory } from '../../src/criu/target.js';
 import { rewrite } from '../../src/images/rewrite/rewrite.js';
 import type { RewriteRules } from '../../src/images/rewrite/rules.js';
 import { runCli } from '../helpers/cli-in-process.js';
 import { CRIU_42, runCriu } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
-import { killTree, startProgram, type Target, textOf } from '../helpers/target.js';
+import { killTree, startProgram, startTarget, type Target, textOf } from '../helpers/target.js';
 import { type TempDir, tempDir } from '../helpers/temp-dir.js';
 import { dumpTo, restoreFrom } from '../helpers/verbs.js';
 
@@ -192,6 +196,26 @@ testWith(
   },
 );
 
+// CRIU reads the parent's pages when the tree has its own root already.
+testWith(
+  [CRIU_42.here],
+  'restore() with `as` of a tree with a root of its own, from a directory and from an archive',
+  async () => {
+    await using dir = tempDir();
+    const [root, images, packed] = [dir.folder('root'), dir.folder('images'), join(dir.path, 'a.tar')];
+    await using target = await startTarget('namespaces', [root, 'no-inet'], { control: join(root, 'control') });
+    await dumpTo(images, target, { criu: CRIU_42.path });
+    await createArchive(images, { to: packed }).done;
+    const before = readdirSync(dir.path).toSorted();
+    for (const from of [imagesDirectory(images), archive(packed)]) {
+      const tree = await restore(from, { criu: CRIU_42.path, root, as: { hostname: 'after' } }).done;
+      expect(await target.ask('verify')).toMatchObject({ failed: ['inside: host name'] });
+      await killTree(target, tree);
+      expect(readdirSync(dir.path).toSorted()).toEqual(before);
+    }
+  },
+);
+
 testWith([CRIU_42.here, CRIU_42.inet], 'frazil images rewrite and frazil restore take the same flags', async () => {
   await using dir = tempDir();
   const { target, ports, images, rules } = await start(dir);
@@ -219,10 +243,18 @@ testWith([CRIU_42.here, CRIU_42.inet], 'frazil images rewrite and frazil restore
   expect((await runCli(['images', 'rewrite', images, '--dry-run', '--as-socket', '80=70000'])).status).toBe(2);
   expect((await runCli(['images', 'rewrite', images, '--dry-run', '--as-env', 'NOWHERE=1'])).status).toBe(1);
   expect((await runCli(['images', 'rewrite', images, ...flags])).status).toBe(2);
+  expect(await runCli(['images', 'rewrite', join(dir.path, 'port'), '--dry-run', ...flags])).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/^frazil: Cannot read the images directory .*ENOTDIR\n$/),
+  });
   const criu = ['--criu', CRIU_42.path, '--quiet'];
-  const lazily = await runCli(['restore', '-D', images, '-d', '--lazy-pages', ...criu, ...flags]);
-  expect(lazily).toMatchObject({ status: 2, stderr: expect.stringContaining('--as-...') });
-  const restored = await runCli(['restore', '-D', images, '-d', '--tcp-established', ...criu, ...flags]);
+  const byCriu = await runCli(['restore', '-D', images, '-d', '--lazy-pages', ...criu, ...flags]);
+  expect(byCriu).toMatchObject({ status: 2, stderr: expect.stringContaining('--as-...') });
+  const packed = join(dir.path, 'a.tar.zst');
+  await createArchive(images, { to: packed }).done;
+  const refused = await runCli(['restore', packed, '-d', ...criu, '--as-env', 'NOWHERE=1']);
+  expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining(`Cannot rewrite "${packed}"`) });
+  const restored = await runCli(['restore', packed, '--lazy', '-d', '--tcp-established', ...criu, ...flags]);
   expect(restored).toMatchObject({ status: 0 });
   checkRestored(await identity(server ?? 0, '127.0.0.9'), dir);
   await killTree(target);

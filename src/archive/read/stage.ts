@@ -4,6 +4,7 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { mkdirBeneath, openBeneath } from '../../addon/beneath.js';
 import type { Fd } from '../../addon/fd.js';
 import { privateTmpfs } from '../../addon/page-sink.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
@@ -25,17 +26,22 @@ export interface StageOptions {
   readonly report: (progress: WalkProgress) => void;
 }
 
+const CONTENTS = 'contents';
+
 /** Rejects as extract() does, and with ARCHIVE_CORRUPT when no images are in the archive; then nothing is left. */
 export async function stageImages(archive: Archive, options: StageOptions): Promise<StagedImages> {
   await using held = new Held();
   const place = await openPlace((await fitsMemory(archive)) ? 'memory' : 'disk', held);
-  const unpacking = unpackInto(place.root, archive.name, isImage);
+  // In a folder, so that something can be beside images that lie at the archive's root.
+  mkdirBeneath(place.root, CONTENTS);
+  const root = held.use(openBeneath(place.root, CONTENTS, 'folder'));
+  const unpacking = unpackInto(root, archive.name, isImage);
   const summary = await walk(archive, { ...options, visit: unpacking.visit });
   unpacking.finish();
   const images = imagesIn(summary.members, archive.name);
   const kept = held.move();
   return {
-    imagesDir: join(place.path, images),
+    imagesDir: join(place.path, CONTENTS, images),
     summary,
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };

@@ -4,7 +4,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MemoryPatch } from '../../addon/images.js';
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { CheckpointError, failIo } from '../../errors/checkpoint-error.js';
 import { decodeImage, type Image, type ImageEntry } from '../codec/decode.js';
 import { encodeImage } from '../codec/encode.js';
 
@@ -18,24 +18,35 @@ export interface Change {
   readonly new: string;
 }
 
+export interface Checkpoint {
+  readonly imagesDir: string;
+  /** What messages call it, when that is not its path. */
+  readonly named?: string;
+}
+
 // Images with as many entries as a tree has files are some MiB; one that is larger is not one of those that are rewritten.
 const LARGEST = 1 << 30;
 
 export class Draft {
   readonly imagesDir: string;
   readonly names: readonly string[];
+  readonly #named: string;
   readonly changes: Change[] = [];
   readonly #images = new Map<string, Image>();
   readonly #changed = new Set<string>();
   readonly #patches = new Map<string, MemoryPatch[]>();
 
-  private constructor(imagesDir: string, names: readonly string[]) {
+  private constructor({ imagesDir, named = imagesDir }: Checkpoint, names: readonly string[]) {
     this.imagesDir = imagesDir;
+    this.#named = named;
     this.names = names;
   }
 
-  static async open(imagesDir: string): Promise<Draft> {
-    return new Draft(imagesDir, (await readdir(imagesDir)).toSorted());
+  /** Throws IO. */
+  static async open(checkpoint: Checkpoint): Promise<Draft> {
+    const { imagesDir, named = imagesDir } = checkpoint;
+    const names = await readdir(imagesDir).catch(failIo(`Cannot read the images directory "${named}"`, imagesDir));
+    return new Draft(checkpoint, names.toSorted());
   }
 
   matching(pattern: RegExp): readonly string[] {
@@ -83,10 +94,10 @@ export class Draft {
 
   /** What the checkpoint does not allow; `why` is a sentence with its remedy. */
   refuse(file: string, why: string): CheckpointError<'REWRITE_REFUSED'> {
-    const path = join(this.imagesDir, file);
-    return new CheckpointError('REWRITE_REFUSED', `Cannot rewrite "${this.imagesDir}": ${file}: ${why}`, {
-      imagesDir: this.imagesDir,
-      path,
+    const imagesDir = this.#named;
+    return new CheckpointError('REWRITE_REFUSED', `Cannot rewrite "${imagesDir}": ${file}: ${why}`, {
+      imagesDir,
+      path: join(imagesDir, file),
     });
   }
 

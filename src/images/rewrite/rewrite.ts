@@ -2,14 +2,15 @@
 // of a stack, so it becomes a level above the checkpoint (native/page/overlay.h), which is its parent and is not touched.
 
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { overlayImages } from '../../addon/images.js';
 import { copySmallImages } from '../copy-small-images.js';
+import { openLockedFolder } from '../locked-folder.js';
 import { imageError, listPagemaps } from '../pagemaps.js';
 import { openScratch } from '../scratch.js';
 import { squash } from '../squash.js';
 import { openDirectory } from '../staging.js';
-import { type Change, Draft } from './draft.js';
+import { type Change, type Checkpoint, Draft } from './draft.js';
 import { rewriteEnvironment } from './environment.js';
 import { rewriteCgroups, rewriteHostname, rewriteTerminals } from './host.js';
 import { rewritePaths } from './paths.js';
@@ -39,7 +40,7 @@ export async function rewrite(
   { to, rules }: { readonly to: string; readonly rules: RewriteRules },
   { signal, dryRun = false }: RewriteOptions = {},
 ): Promise<RewriteReport> {
-  const draft = await draftOf(imagesDir, rules);
+  const draft = await draftOf({ imagesDir }, rules);
   const { changes } = draft;
   if (dryRun) return { imagesDir, changes };
   await using level = await writeLevel(draft);
@@ -53,14 +54,14 @@ export interface RewrittenLevel extends AsyncDisposable {
   readonly changes: readonly Change[];
 }
 
-/** The same without a copy of any page, for as long as it is held: in a folder of its own, mode 0700. */
-export async function rewriteAbove(imagesDir: string, rules: RewriteRules): Promise<RewrittenLevel> {
-  return writeLevel(await draftOf(imagesDir, rules));
+/** The same without a copy of any page, for as long as it is held: in a folder of its own, mode 0700, beside the checkpoint. */
+export async function rewriteAbove(checkpoint: Checkpoint, rules: RewriteRules): Promise<RewrittenLevel> {
+  return writeLevel(await draftOf(checkpoint, rules));
 }
 
-async function draftOf(imagesDir: string, rules: RewriteRules): Promise<Draft> {
+async function draftOf(checkpoint: Checkpoint, rules: RewriteRules): Promise<Draft> {
   checkRules(rules);
-  const draft = await Draft.open(imagesDir);
+  const draft = await Draft.open(checkpoint);
   await rewriteSockets(draft, rules.sockets ?? []);
   await rewritePaths(draft, withTerminals(rules));
   await rewriteHostname(draft, rules.hostname);
@@ -77,20 +78,48 @@ function withTerminals(rules: RewriteRules): RewriteRules {
 }
 
 async function writeLevel(draft: Draft): Promise<RewrittenLevel> {
-  const scratch = await openScratch('rewrite');
-  const remove = (): Promise<void> => scratch[Symbol.asyncDispose]();
+  const folder = await openFolder(draft.imagesDir);
   try {
-    const path = join(scratch.path, 'images');
+    const path = join(folder.path, 'images');
     await mkdir(path, { mode: 0o700 });
-    await symlink(resolve(draft.imagesDir), join(path, 'parent'));
+    await symlink(folder.parent, join(path, 'parent'));
     await copySmallImages(draft.imagesDir, path);
     for (const { name, bytes } of draft.files()) await writeFile(join(path, name), bytes, { mode: 0o600 });
     await writePages(draft, path);
-    return { path, changes: draft.changes, [Symbol.asyncDispose]: remove };
+    return { path, changes: draft.changes, [Symbol.asyncDispose]: folder.remove };
   } catch (error) {
-    await remove();
+    await folder.remove();
     throw error;
   }
+}
+
+interface LevelFolder {
+  readonly path: string;
+  /** The checkpoint, as a folder in this one links to it. */
+  readonly parent: string;
+  remove(): Promise<void>;
+}
+
+// CRIU follows the link when the tree has its own root already, in which no absolute path leads to the checkpoint.
+async function openFolder(imagesDir: string): Promise<LevelFolder> {
+  const place = resolve(imagesDir);
+  const folder = await openLockedFolder(dirname(place), PREFIX).catch(failUnlessReadOnly);
+  if (folder !== undefined) {
+    const remove = async (): Promise<void> => {
+      await folder.remove();
+      folder.fd.close();
+    };
+    return { path: folder.path, parent: join('../..', basename(place)), remove };
+  }
+  const scratch = await openScratch('rewrite');
+  return { path: scratch.path, parent: place, remove: () => scratch[Symbol.asyncDispose]() };
+}
+
+const PREFIX = '.frazil-rewrite-';
+
+// Who may only read there has the temporary directory, and no tree with a root of its own.
+function failUnlessReadOnly(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'EACCES' && error.code !== 'EPERM' && error.code !== 'EROFS') throw error;
 }
 
 async function writePages(draft: Draft, path: string): Promise<void> {

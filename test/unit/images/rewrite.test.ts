@@ -57,7 +57,7 @@ async function draftWith(dir: string, images: Readonly<Record<string, readonly I
     const type = types[name as keyof typeof types];
     writeFileSync(join(dir, name), encodeImage({ name: type, prefix: 'common', entries }));
   }
-  return Draft.open(dir);
+  return Draft.open({ imagesDir: dir });
 }
 
 async function written(draft: Draft, name: string): Promise<readonly ImageEntry[]> {
@@ -143,7 +143,7 @@ test('rewritePaths() moves what lies below a path, and logs whatever their size'
     ['/var/log/x', undefined],
   ]);
   expect(draft.changes.map(({ field }) => field)).toEqual(['name', 'name', 'name', 'size']);
-  const other = await Draft.open(dir.path);
+  const other = await Draft.open({ imagesDir: dir.path });
   await expect(rewritePaths(other, { logs: [{ from: '/srv/web/a', to: '/b' }] })).rejects.toMatchObject({
     code: 'REWRITE_REFUSED',
   });
