@@ -29,6 +29,14 @@
     "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"],
     "conditions": [["OS!='linux'", {"type": "none"}]],
   }, {
+    # Loaded into CRIU: see native/CMakeLists.txt.
+    "target_name": "frazil-answers",
+    "type": "loadable_module",
+    "product_extension": "so",
+    "sources": ["<!@(node -p \"require('./native/sources.json').answers.map((f) => 'native/' + f).join(' ')\")"],
+    "cflags": ["-fvisibility=hidden"],
+    "conditions": [["OS!='linux'", {"type": "none"}]],
+  }, {
     "target_name": "frazil-cell",
     "type": "executable",
     "sources": ["<!@(node -p \"const s = require('./native/sources.json'); [...s.library, ...s.programs['frazil-cell']].map((f) => 'native/' + f).join(' ')\")"],

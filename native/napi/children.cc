@@ -48,11 +48,17 @@ std::optional<SpawnOptions> to_spawn_options(const Napi::Value& value) {
     env = to_strings(given, "env: an array of NAME=value");
     if (!env) return std::nullopt;
   }
+  std::optional<std::vector<std::string>> more_env(std::in_place);
+  if (const Napi::Value given = property(value, "moreEnv"); !given.IsUndefined()) {
+    more_env = to_strings(given, "moreEnv: an array of NAME=value");
+    if (!more_env) return std::nullopt;
+  }
   auto fds = to_inherited(property(value, "fds"));
   if (!fds) return std::nullopt;
   const auto new_process_group = to_boolean(property(value, "newProcessGroup"), "newProcessGroup: a boolean");
   if (!new_process_group) return std::nullopt;
-  SpawnOptions options{std::move(*file), std::move(*argv), std::move(env), std::move(*fds), {}, *new_process_group};
+  SpawnOptions options{std::move(*file), std::move(*argv), std::move(env), std::move(*more_env),
+                       std::move(*fds),  {},               *new_process_group};
   const Napi::Value cwd = property(value, "cwd");
   if (cwd.IsUndefined()) return options;
   auto path = to_string(cwd, "cwd: a path");

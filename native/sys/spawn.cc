@@ -123,6 +123,19 @@ int set_attributes(posix_spawnattr_t& attributes, bool new_process_group) noexce
   return ::posix_spawnattr_setflags(&attributes, static_cast<short>(flags));
 }
 
+std::vector<char*> environment_of(const SpawnOptions& options) noexcept {
+  std::vector<char*> env = c_strings(options.more_env);
+  env.pop_back();
+  if (options.env) {
+    const std::vector<char*> given = c_strings(*options.env);
+    env.insert(env.end(), given.begin(), given.end());
+    return env;
+  }
+  for (char** one = environ; one != nullptr && *one != nullptr; ++one) env.push_back(*one);
+  env.push_back(nullptr);
+  return env;
+}
+
 Result<pid_t> exec_child(const SpawnOptions& options, const FileActions& actions) noexcept {
   posix_spawnattr_t attributes;
   if (const int failure = ::posix_spawnattr_init(&attributes); failure != 0) {
@@ -131,10 +144,9 @@ Result<pid_t> exec_child(const SpawnOptions& options, const FileActions& actions
   pid_t pid = 0;
   int failure = set_attributes(attributes, options.new_process_group);
   if (failure == 0) {
-    std::vector<char*> env;
-    if (options.env) env = c_strings(*options.env);
+    const std::vector<char*> env = environment_of(options);
     failure = ::posix_spawn(&pid, options.file.c_str(), actions.raw(), &attributes, c_strings(options.argv).data(),
-                            options.env ? env.data() : environ);
+                            env.data());
   }
   ::posix_spawnattr_destroy(&attributes);
   if (failure != 0) return SysError{failure, "posix_spawn"};

@@ -24,6 +24,7 @@ struct SpawnOptions {
   std::vector<std::string> argv;  // with argv[0]
   // NAME=value. None: ours, read while nobody changes it, so for the thread that does (Node's main thread) only.
   std::optional<std::vector<std::string>> env;
+  std::vector<std::string> more_env;  // before that: programs take the first of a name
   std::vector<InheritedFd> fds;
   std::string cwd;  // empty: ours
   bool new_process_group = false;

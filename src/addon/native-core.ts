@@ -67,6 +67,8 @@ export interface NativeSpawnOptions {
   readonly argv: readonly string[];
   /** NAME=value; nothing is inherited. Absent: this process's own, which only the main thread may ask for. */
   readonly env?: readonly string[];
+  /** NAME=value, beside that and in place of what has the same name there. */
+  readonly moreEnv?: readonly string[];
   /** All that the child gets, borrowed. 0, 1 and 2 are /dev/null unless listed. A number is for what Node owns. */
   readonly fds: ReadonlyArray<{ readonly fd: Fd | number; readonly as: number }>;
   readonly newProcessGroup: boolean;

@@ -45,7 +45,7 @@ export async function connectPages({ criu, workDir, images, encode }: PageConnec
   // CRIU's end of it shows as end-of-file only when nobody else holds that end.
   using _theirs = theirs;
   const { defaultConfig } = encoded;
-  const session = openSwrk({ criu, inherit: [{ fd: theirs, as: PAGES_FD }], defaultConfig });
+  const session = openSwrk({ criu, inherit: [{ fd: theirs, as: PAGES_FD }], defaultConfig, keepAnswers: true });
   opened.defer(() => session[Symbol.asyncDispose]());
   const held = opened.move();
   return {

@@ -36,7 +36,10 @@ export async function stagingChain<T>(run: Run<T>, plan: RestorePlan, work: Work
 
 /** Whether CRIU would read before the tree runs what may come later. */
 export async function needsStaging(imagesDir: string, signal: AbortSignal): Promise<boolean> {
-  return (await hasParent(imagesDir)) || (await lacksMarks(imagesDir, signal));
+  const [chained, lacking] = await Promise.allSettled([hasParent(imagesDir), lacksMarks(imagesDir, signal)]);
+  if (chained.status === 'fulfilled' && chained.value) return true;
+  if (lacking.status === 'rejected') throw lacking.reason;
+  return lacking.value;
 }
 
 // Also one that leads nowhere.

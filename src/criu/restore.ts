@@ -73,7 +73,8 @@ export function restore(
   const asked = Number(process.hrtime.bigint());
   const common = { criu, notify, options, lazy: lazily, asked, encode };
   return operation(signal, async (work) => {
-    // Loaded when the first restore is asked for.
+    // Loaded when the first restore is asked for, all at once: what fails here fails where it is needed, too.
+    if (lazily !== undefined) import('./lazy/begin.js').catch(() => {});
     const { restoreChain, stagingChain } = await import('./restore-chain.js');
     const whole: Run<Tree> = as === undefined ? restoreChain : await runRewritten(as);
     const run: Run<Tree | Copies> = copies === undefined ? whole : await runCopies(copies, stagingChain);

@@ -41,8 +41,10 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const enter = (phase: RestoreProgress['phase']): void => work.emit({ phase, elapsedMs: performance.now() - begun });
   enter('starting');
   if (work.signal.aborted) throw aborted(plan, work.signal);
-  const { path } = await locate({ criu: plan.criu });
-  if (!(await holdsCheckpoint(plan.imagesDir))) throw noCheckpoint(plan.imagesDir);
+  const located = locate({ criu: plan.criu });
+  const holding = holdsCheckpoint(plan.imagesDir);
+  const { path } = await located;
+  if (!(await holding)) throw noCheckpoint(plan.imagesDir);
   const workDir = resolve(plan.options.workDir ?? plan.imagesDir);
   using images = await openDirectory(plan.imagesDir);
   using directory = await openDirectory(workDir);
@@ -54,17 +56,14 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
     criu: path,
     inherit: inherited,
     defaultConfig,
+    keepAnswers: true,
     shellJob,
     ...(shellJob ? { stdin: 0 } : {}),
   });
   plan.onCriu?.(session.pid);
   await using beginning = lazily(plan, { images, workDir, asked });
   const look = async (): Promise<Remnants> => watchRemnants(await verifyImages(plan.imagesDir, images, work.signal));
-  // While CRIU asks the kernel what it can do, which takes it longer than us to look through all processes.
-  const freeing =
-    plan.arriving === undefined
-      ? freed(await verifyImages(plan.imagesDir, images, work.signal), work.signal)
-      : undefined;
+  const tasks = plan.arriving === undefined ? await verifyImages(plan.imagesDir, images, work.signal) : undefined;
   const lazy = await beginning.done;
   const encoded = plan.encode({ images_dir_fd: images.number, work_dir_fd: (lazy?.workDir ?? directory).number });
   await using config = await writeConfigFile(encoded);
@@ -72,6 +71,7 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const opts = { ...encoded.opts, ...ours(inherited, config.path), log_file: logFile };
   const seen = watch(plan, enter);
   const signal = AbortSignal.any([work.signal, seen.rootEnded, ...(lazy === undefined ? [] : [lazy.lost])]);
+  const freeing = tasks === undefined ? undefined : freed(tasks, work.signal);
   const notify = waitingFor(freeing, seen.notify);
   const answering = session.exchange({ kind: 'RESTORE', opts }, { notify, signal, graceMs: GRACE_MS });
   // It is heard below; should it fail before, nobody listens yet.

@@ -5,7 +5,6 @@
 
 import { type LazyRanges, unmarkedPagemaps } from '../addon/images.js';
 import type { Fd } from '../addon/native-core.js';
-import { lazyRanges } from './lazy-ranges.js';
 import { listPagemaps } from './pagemaps.js';
 
 /** What may come lazily of such tasks; nothing for the others. Throws IMAGES_CORRUPT, IO or ABORTED. */
@@ -17,5 +16,7 @@ export async function unmarkedRanges(
   const names = (await listPagemaps(imagesDir)).flatMap(({ name, kind }) => (kind === 'task' ? [name] : []));
   const unmarked = await unmarkedPagemaps(directory, names, { signal }).done;
   if (unmarked.length === 0) return [];
+  // One checkpoint in many; it brings the schemas of most images along.
+  const { lazyRanges } = await import('./lazy-ranges.js');
   return (await lazyRanges(imagesDir)).filter(({ name, ranges }) => unmarked.includes(name) && ranges.length > 0);
 }

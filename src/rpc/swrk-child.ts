@@ -8,6 +8,7 @@ import { type Child, type ChildWatch, type ExitStatus, sendSignal, spawn, watchC
 import type { Fd } from '../addon/fd.js';
 import { type Message, receiveSoon, seqpacketPair } from '../addon/sockets.js';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { keptAnswers } from './kept-answers.js';
 import { openTail, type Tail } from './tail.js';
 
 export interface SwrkOptions {
@@ -27,6 +28,8 @@ export interface SwrkOptions {
   readonly shellJob?: boolean;
   /** Default: our environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** CRIU is to ask the kernel what it can do once, and not at each start: for requests that need to know. */
+  readonly keepAnswers?: boolean;
   readonly cwd?: string;
   /** The program that makes a pid namespace and runs CRIU in it. It ends as the tree does that is restored there. */
   readonly cell?: string;
@@ -92,6 +95,8 @@ export class SwrkChild {
         ? { file: options.criu, argv: ['criu', ...more, 'swrk', String(number)] }
         : { file: options.cell, argv: ['frazil-cell', String(number), options.criu, ...more] }),
       ...environment(options.env),
+      // A cell is another program, and would take it for itself.
+      ...(options.keepAnswers === true && options.cell === undefined ? { moreEnv: keptAnswers() } : {}),
       fds: [
         ...(options.stdin === undefined ? [] : [{ fd: options.stdin, as: 0 }]),
         { fd: this.stdout.fd, as: 1 },

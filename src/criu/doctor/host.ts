@@ -198,7 +198,8 @@ function judgeTools({ iptables, cgroup, runIsTmpfs }: HostFacts): Finding[] {
       {
         id: 'run-not-tmpfs',
         severity: 'note',
-        title: '/run is not a tmpfs: CRIU asks the kernel for its features at each start instead of caching them',
+        title:
+          '/run is not a tmpfs: CRIU does not keep there what it has found out about the kernel. For dumps and restores Frazil keeps it in /dev/shm',
         neededFor: 'some milliseconds per operation',
       },
       '/run is a tmpfs',

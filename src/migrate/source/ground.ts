@@ -70,7 +70,7 @@ export async function openGround({ criu, defaultConfig, first, opts }: GroundPla
 
 function openChild(criu: string, pages: Fd, defaultConfig: boolean): ReturnType<typeof openSwrk> {
   try {
-    return openSwrk({ criu, inherit: [{ fd: pages, as: PAGES_FD }], defaultConfig });
+    return openSwrk({ criu, inherit: [{ fd: pages, as: PAGES_FD }], defaultConfig, keepAnswers: true });
   } finally {
     // CRIU's end of it shows as end-of-file only when nobody else holds that end.
     pages.close();
