@@ -1,5 +1,6 @@
 /** Carries out the plan: runs in their order, cells filled as they come, a failed peer set aside while the others go on. */
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { runContainerMigrate } from './container-migrate-run.js';
 import { runContainer } from './container-run.js';
 import { runDump } from './dump-run.js';
 import { runFiles } from './files-run.js';
@@ -132,6 +133,8 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
       return runContainer(peer, job);
     case 'migrate':
       return runMigrate(peer, job);
+    case 'container-migrate':
+      return runContainerMigrate(peer, job);
     case 'directory':
     case 'decode':
     case 'search':

@@ -21,7 +21,11 @@ export async function runContainer(peer: ContainerPeer, job: RunJob): Promise<Ru
   const folder = join(folders.control, 'container');
   await mkdir(folder);
   const id = `frazil-bench-${process.pid}`;
-  await using container = await openContainer({ folder, runc, criu: host.criuPath, id });
+  await using container = await openContainer({
+    ...{ folder, shared: folder, runc, criu: host.criuPath, id },
+    host: [],
+    files: 'of-the-host',
+  });
   job.enter('filling');
   const fifo = join(folder, 'fifo');
   const launch = container.launch;

@@ -10,10 +10,10 @@ import { type Receiver, startReceiver } from './host/receiver.js';
 import { Target } from './host/target.js';
 import { verifyAnswers } from './host/verify.js';
 import type { Figures, LinkShape } from './model.js';
-import type { MigrateJob, MigratePeer } from './peers/peer.js';
+import type { Invocation, MigrateJob, MigratePeer, Peer } from './peers/peer.js';
 import { RunFailure, type RunJob, type RunOutcome } from './run.js';
 
-const PLAIN_LINK: LinkShape = { bitsPerSecond: 1e9, roundTripUs: 0 };
+export const PLAIN_LINK: LinkShape = { bitsPerSecond: 1e9, roundTripUs: 0 };
 
 /** Throws RunFailure or WrongBytes for what the peer did wrong; anything else is the harness's own trouble. */
 export async function runMigrate(peer: MigratePeer, job: RunJob): Promise<RunOutcome> {
@@ -25,18 +25,31 @@ export async function runMigrate(peer: MigratePeer, job: RunJob): Promise<RunOut
   await using target = await Target.start({ program: tools.target, fifo, scenario, seed, signal, launch });
   const [imagesDir, copyDir] = [join(folders.images, 'source'), join(folders.images, 'destination')];
   for (const folder of [imagesDir, copyDir]) await mkdir(folder);
-  const asked: MigrateJob = { ...job, hosts, pid: target.pid, imagesDir, copyDir, workDir: folders.control };
+  const asked = { ...job, hosts, pid: target.pid, imagesDir, copyDir, workDir: folders.control };
   // From here on it counts for how long it does not run.
   await target.ask(signal);
   job.enter('measuring');
-  const moved = await move(peer, asked, signal);
+  const moved = await move(mover(peer, asked), asked, {});
   target.moved(hosts.signal);
   job.enter('verifying');
+  return await outcomeOf(peer, target, { moved, signal });
+}
+
+export interface Seen {
+  readonly moved: Figures;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the tree says at its destination. Throws WrongBytes, or RunFailure when it does not say for how long it was away. */
+export async function outcomeOf(
+  { name, title }: Pick<Peer, 'name' | 'title'>,
+  target: Target,
+  { moved, signal }: Seen,
+): Promise<RunOutcome> {
   const answers = await target.ask(signal);
-  verifyAnswers(target.arenas, answers, `after ${peer.title}`);
-  const { awayUs } = target;
-  if (awayUs === undefined) throw new RunFailure(`the tree that ${peer.name} moved never said that it runs`);
-  const pages = target.arenas.reduce((sum, arena) => sum + arena.pages, 0);
+  verifyAnswers(target.arenas, answers, `after ${title}`);
+  const { awayUs, pages } = target;
+  if (awayUs === undefined) throw new RunFailure(`the tree that ${name} moved never said that it runs`);
   return {
     figures: { downtime: awayUs, ...moved, ...errorOf(moved, awayUs) },
     verified: { kind: 'images', pages, digests: answers.map(({ digest }) => digest), restored: true },
@@ -47,16 +60,43 @@ function errorOf({ predicted }: Figures, awayUs: number): Figures {
   return predicted === undefined ? {} : { predictionError: Math.abs(predicted / awayUs - 1) };
 }
 
-async function move(peer: MigratePeer, job: MigrateJob, signal: AbortSignal | undefined): Promise<Figures> {
-  const { hosts, workDir, tools, host } = job;
-  const argv = peer.receiver?.(job);
-  await using receiver = argv === undefined ? undefined : await startReceiver({ ...job, argv, criu: host.criuPath });
+/** A peer that knows its job. */
+export interface Mover {
+  readonly name: string;
+  /** What waits at the destination. */
+  readonly receiver: readonly string[] | undefined;
+  readonly command: (greeting: string) => Invocation;
+  readonly read: ((stdout: string) => Figures) | undefined;
+}
+
+export function mover<J>(peer: MovingPeer<J>, job: J): Mover {
+  const { name, read } = peer;
+  return { name, receiver: peer.receiver?.(job), command: (greeting) => peer.command(job, greeting), read };
+}
+
+interface MovingPeer<J> {
+  readonly name: string;
+  receiver?(job: J): readonly string[];
+  command(job: J, greeting: string): Invocation;
+  read?(stdout: string): Figures;
+}
+
+/** Carries it out, with `environment` on either side; throws RunFailure when anything of it has failed. */
+export async function move(
+  peer: Mover,
+  job: MigrateJob & Pick<RunJob, 'signal'>,
+  environment: Readonly<Record<string, string>>,
+): Promise<Figures> {
+  const { hosts, workDir, tools, host, signal } = job;
+  const shared = { FRAZIL_CRIU: host.criuPath, ...environment };
+  const argv = peer.receiver;
+  await using receiver = argv === undefined ? undefined : await startReceiver({ ...job, argv, env: shared });
   const before = await hosts.passed();
-  const { argv: command, env } = peer.command(job, receiver?.greeting ?? '');
+  const { argv: command, env } = peer.command(receiver?.greeting ?? '');
   const cost = await meter({
     run: tools.run,
     command: [...hosts.source, ...command],
-    env: { ...env, FRAZIL_CRIU: host.criuPath },
+    env: { ...shared, ...env },
     workDir,
     signal,
   });

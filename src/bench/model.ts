@@ -11,6 +11,7 @@ export type Group =
   | 'search'
   | 'restore'
   | 'container'
+  | 'container-migrate'
   | 'migrate'
   | 'version';
 
@@ -29,7 +30,7 @@ export interface LinkShape {
 
 /** What the dumped tree is and does, and what is asked of the peer. All shares are in [0, 1]. */
 export interface Scenario {
-  /** `group/variant`: `dump/plain`. What is done with files that archives are made of is `archive/...`, too, with peers of its own. */
+  /** `group/variant`: `dump/plain`. What is done with files that archives are made of is `archive/...`, too, and what moves containers `container/...`, with peers of their own. */
   readonly name: string;
   readonly group: Group;
   readonly title: string;
@@ -48,7 +49,7 @@ export interface Scenario {
   /** Stages between the tasks' memory and the destination: `zstd`. */
   readonly stages: readonly string[];
   readonly destination: Destination;
-  /** Of the group `migrate` alone. */
+  /** Of the groups `migrate` and `container-migrate` alone. */
   readonly link?: LinkShape;
   /** Of the group `restore`: one run is a run at each of these shares of `sizeBytes`. */
   readonly sizeShares?: readonly number[];

@@ -60,6 +60,8 @@ const MIGRATE = {
   link: { bitsPerSecond: GBIT, roundTripUs: 18 * MS },
 } as const satisfies Scenario;
 
+const SERVICE_MEGABYTES = [100, 50, 10, 0];
+
 const MIGRATE_LARGE = {
   ...MIGRATE,
   name: 'migrate/large-1g',
@@ -146,11 +148,18 @@ export const SCENARIOS: readonly Scenario[] = [
     repeats: 50,
   },
   MIGRATE,
-  ...[50, 10, 0].map((mb) => ({
+  ...SERVICE_MEGABYTES.slice(1).map((mb) => ({
     ...MIGRATE,
     name: `migrate/${mb}`,
     title: `the same with ${mb} MB`,
     // Without any heap it still has a page.
+    sizeBytes: Math.max(mb * 1e6, PAGE_BYTES),
+  })),
+  ...SERVICE_MEGABYTES.map((mb) => ({
+    ...MIGRATE,
+    name: `container/migrate-${mb}`,
+    group: 'container-migrate' as const,
+    title: `a container with ${mb} MB of heap and a root filesystem moves to another host`,
     sizeBytes: Math.max(mb * 1e6, PAGE_BYTES),
   })),
   MIGRATE_LARGE,

@@ -34,6 +34,8 @@ function howVerified({ scenario }: Cell): string {
       return 'answers verified';
     case 'migrate':
       return 'the tree asked for the digest of its memory, and for lost writes, at its destination in every run';
+    case 'container-migrate':
+      return 'the container asked for the digest of its memory, and for lost writes, its runtime for its state, its files compared, at its destination in every run';
     case 'restore':
       return 'the restored tree asked for the digest of its memory in every run';
     case 'container':

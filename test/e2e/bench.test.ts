@@ -215,6 +215,26 @@ describe('runBench()', () => {
     },
   );
 
+  testWith(
+    [...NEEDS, BRIDGES, TUN, RUNC.here, BUILT],
+    'moves a container between two hosts, by a script around runc and by Frazil',
+    async () => {
+      const peers = ['runc-script', 'frazil'];
+      const { result } = await bench({ scenario: 'container/migrate-10', processes: 2, peers, runs: 1, warmups: 0 });
+      for (const { peer, runs, failure } of result.cells) {
+        expect([peer, failure]).toEqual([peer, undefined]);
+        for (const { figures, verified } of runs) {
+          expect(verified).toMatchObject({ kind: 'images', pages: (16 * MIB) / 4096, restored: true });
+          expect(figures.downtime).toBeGreaterThan(18_000);
+          expect(figures.downtime).toBeLessThan(figures.wall ?? 0);
+          // The files, too.
+          expect(figures.wireBytes).toBeGreaterThan((16 * MIB) / 4 + 8 * MIB);
+        }
+      }
+      expect(await leftovers()).toEqual([]);
+    },
+  );
+
   testWith([...NEEDS, BRIDGES], 'fails the cell of a migration whose tree lost a write', async () => {
     await using dir = tempDir();
     const wrong = join(dir.path, 'criu');

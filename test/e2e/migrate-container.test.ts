@@ -174,7 +174,8 @@ describe.each(RUNTIMES)('$name', (runtime) => {
       expect(existsSync(place.bundle) ? readdirSync(place.bundle) : []).toEqual([]);
     }
     withTerminal(container, true);
-    await expect(move(stage, { place })).rejects.toMatchObject({ code: 'FEATURE_MISSING' });
+    const message = expect.stringContaining('--console-socket PATH');
+    await expect(move(stage, { place })).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message });
     withTerminal(container, false);
     await move(stage, { place });
     await answersAt(join(place.bundle, 'rootfs/tmp/control'), before);

@@ -1,7 +1,7 @@
 // What is in a folder that somebody else may change meanwhile, as a container does that runs on: folders are opened below one another, over no
 // link, and looked at through their fds.
 
-import type { Stats } from 'node:fs';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { openBeneath } from '../../addon/beneath.js';
 import type { Fd } from '../../addon/fd.js';
@@ -29,6 +29,26 @@ export async function readFolder(folder: Fd, path: string): Promise<readonly Fou
     if (one !== undefined) found.push(one);
   }
   return found;
+}
+
+/**
+ * The same without targets and attributes, in no order, and without a turn of another thread for each, which takes ten times as long as
+ * the look itself: for who counts milliseconds. Throws as readFolder() rejects.
+ */
+export function* statusesIn(folder: Fd, path: string): Generator<readonly [name: string, status: Stats]> {
+  for (const bytes of namesIn(folder, path)) {
+    const name = nameOf(bytes, path);
+    const status = lstatSync(`${through(folder)}/${name}`, { throwIfNoEntry: false });
+    if (status !== undefined) yield [name, status];
+  }
+}
+
+function namesIn(folder: Fd, path: string): Buffer[] {
+  try {
+    return readdirSync(through(folder), 'buffer');
+  } catch (cause) {
+    return unreadable(path)(cause as NodeJS.ErrnoException);
+  }
 }
 
 /** Nothing when there is nothing of that name (any more). */

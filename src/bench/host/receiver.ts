@@ -18,17 +18,17 @@ export interface ReceiverPlan {
   readonly hosts: Hosts;
   readonly tools: Tools;
   readonly argv: readonly string[];
-  readonly criu: string;
+  /** Besides that of this process. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** How long one that has nothing more to do may take to end. */
 const PATIENCE_MS = 10_000;
 
 /** Throws RunFailure when it ends without a word. */
-export async function startReceiver({ hosts, tools, argv, criu }: ReceiverPlan): Promise<Receiver> {
+export async function startReceiver({ hosts, tools, argv, env }: ReceiverPlan): Promise<Receiver> {
   const [program = '', ...rest] = [...hosts.destination, tools.run, '--', ...argv];
-  const env = { ...process.env, FRAZIL_CRIU: criu };
-  const child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, rest, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
   const texts = { out: '', err: '', cost: '' };
   const closed = once(child, 'close');
   const greeted = new Promise<void>((resolve) => {

@@ -41,6 +41,8 @@ export interface TargetOptions {
   readonly signal?: AbortSignal | undefined;
   /** The command that starts this one somewhere else, and ends at once: a runtime. */
   readonly launch?: ((command: readonly string[]) => readonly string[]) | undefined;
+  /** When it starts where its pids are not those that are seen here. Then it is for whoever made that place to end. */
+  readonly signals?: Signals | undefined;
 }
 
 /** How pids are signalled that are not of this pid namespace. */
@@ -79,8 +81,9 @@ export class Target implements AsyncDisposable {
     }
   }
 
-  private constructor({ program, fifo, scenario, seed, launch }: TargetOptions) {
+  private constructor({ program, fifo, scenario, seed, launch, signals }: TargetOptions) {
     this.#scenario = scenario;
+    this.#elsewhere = signals;
     this.#launched = launch !== undefined;
     // Read and write: a FIFO with a writer of its own never reports its end when the target closes it.
     this.#fifo = new Socket({
@@ -242,9 +245,10 @@ function argv(fifo: string, scenario: Scenario, seed: number): string[] {
   const { sizeBytes, processes, threads, entropy, zeroShare, dirtyBytesPerSecond, group } = scenario;
   const pages = Math.max(1, Math.round(sizeBytes / processes / PAGE_BYTES));
   const dirtyPages = Math.round(dirtyBytesPerSecond / processes / PAGE_BYTES);
-  const probe = group === 'restore' || group === 'migrate' ? 1 : 0;
+  const moves = group === 'migrate' || group === 'container-migrate';
+  const probe = group === 'restore' || moves ? 1 : 0;
   // A pid namespace without us is no reason to end.
-  const owner = group === 'migrate' ? 0 : process.pid;
+  const owner = moves ? 0 : process.pid;
   return [fifo, owner, pages, seed, entropy, zeroShare, dirtyPages, processes, threads, probe].map(String);
 }
 

@@ -10,8 +10,8 @@ import type { Figures } from '../model.js';
 import { builtAt } from './frazil.js';
 import type { Context, MigrateJob, MigratePeer, Presence } from './peer.js';
 
-const MAIN = join(PACKAGE_ROOT, 'dist/cli/main.js');
-const PORT = 7878;
+export const MAIN = join(PACKAGE_ROOT, 'dist/cli/main.js');
+export const PORT = 7878;
 
 interface Mode {
   readonly name: string;
@@ -52,13 +52,14 @@ function frazil({ name, title, options }: Mode): MigratePeer {
   };
 }
 
-function tokenOf(greeting: string): string {
+/** From what `frazil receive --json` says first. */
+export function tokenOf(greeting: string): string {
   const said: unknown = JSON.parse(greeting);
   return typeof said === 'object' && said !== null ? String(Reflect.get(said, 'token')) : '';
 }
 
-// The last line of its output.
-function readReport(stdout: string): Figures {
+/** From what `frazil migrate --json` says last. */
+export function readReport(stdout: string): Figures {
   const parsed: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   const { downtimeMs, predictedDowntimeMs, iterations, mode }: Readonly<Record<string, unknown>> =
     typeof parsed === 'object' && parsed !== null ? { ...parsed } : {};
@@ -73,10 +74,13 @@ function readReport(stdout: string): Figures {
   };
 }
 
-/** `$COSTS` gets a line of the meter for each command, by side. */
-const PRELUDE = `
+/** For a script: `$COSTS` gets a line of the meter for each command, by side. */
+export const METERED = `
 here() { "$RUN" -- "$@" 3>>"$COSTS/here"; }
 there() { $THERE "$RUN" -- "$@" 3>>"$COSTS/there"; }
+`;
+
+const PRELUDE = `${METERED}
 restore() { there "$CRIU" restore -d -D "$COPY/$1" -o restore.log; }
 `;
 
@@ -120,19 +124,19 @@ give 1
 restore 1
 `;
 
-interface Script {
+export interface Script {
   readonly name: string;
   readonly title: string;
   readonly text: string;
   readonly needs: readonly ((context: Context) => Promise<string | undefined>)[];
 }
 
-const softDirty = async ({ host }: Context): Promise<string | undefined> =>
+export const softDirty = async ({ host }: Context): Promise<string | undefined> =>
   host.softDirty ? undefined : 'this kernel does not track writes (soft-dirty), without which CRIU cannot pre-dump';
-const rsync = async (): Promise<string | undefined> =>
+export const rsync = async (): Promise<string | undefined> =>
   (await findProgram('rsync')) === undefined ? 'rsync is not installed' : undefined;
-// Within the destination, so that the meter there says what it has cost.
-const END_DAEMON = '\n$THERE sh -c \'kill "$(cat "$0/rsyncd.pid")"\' "$COSTS"; wait $daemon\n';
+/** Within the destination, so that the meter there says what it has cost. */
+export const END_DAEMON = '\n$THERE sh -c \'kill "$(cat "$0/rsyncd.pid")"\' "$COSTS"; wait $daemon\n';
 
 const SCRIPTS: readonly Script[] = [
   {
@@ -177,7 +181,8 @@ function scripted({ name, title, text, needs }: Script): MigratePeer {
   };
 }
 
-function placesOf({
+/** What a script finds in its environment. */
+export function placesOf({
   host,
   tools,
   pid,

@@ -99,6 +99,30 @@ export interface MigratePeer extends Common {
   read?(stdout: string): Figures;
 }
 
+/** A container that lives in one place and is wanted in another. */
+export interface ContainerPlace {
+  readonly id: string;
+  /** The runtime's --root. */
+  readonly root: string;
+  readonly bundle: string;
+}
+
+export interface ContainerMigrateJob extends MigrateJob {
+  readonly runc: string;
+  readonly here: ContainerPlace;
+  /** No such folder is there yet but `root`. */
+  readonly there: ContainerPlace;
+}
+
+/** As MigratePeer. */
+export interface ContainerMigratePeer extends Common {
+  readonly group: 'container-migrate';
+  receiver?(job: ContainerMigrateJob): readonly string[];
+  command(job: ContainerMigrateJob, greeting: string): Invocation;
+  /** From the command's standard output. */
+  read?(stdout: string): Figures;
+}
+
 /** Work on files that are there. */
 export interface FilesJob extends Context {
   readonly scenario: Scenario;
@@ -122,7 +146,14 @@ export interface VersionPeer extends Common {
   command(job: VersionJob): readonly string[];
 }
 
-export type Peer = DumpPeer | FilesPeer | RestorePeer | ContainerPeer | MigratePeer | VersionPeer;
+export type Peer =
+  | DumpPeer
+  | FilesPeer
+  | RestorePeer
+  | ContainerPeer
+  | ContainerMigratePeer
+  | MigratePeer
+  | VersionPeer;
 
 /** What a driver of the `version` group prints: one number of microseconds per repetition, and CRIU's version as it was answered (in C: `answerHex`, the bytes). */
 export interface VersionOutput {

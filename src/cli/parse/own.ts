@@ -18,6 +18,10 @@ function own(name: string, { text, argument = 'none', value, short }: About): Ow
   return { name, argument, sets: name, on: true, text, ...more };
 }
 
+function taking(name: string, value: string, text: string): OwnOption {
+  return own(name, { argument: 'required', value, text });
+}
+
 const JSON_OPTION = own('json', { text: 'One object on stdout; everything for people goes to stderr' });
 const PROGRESS = own('progress', {
   text: 'Show progress even when stderr is no terminal; with --json one line per event',
@@ -363,26 +367,19 @@ export const OWN_COMMANDS = {
     own('once', { text: 'End with the first tree that arrives, or does not' }),
     ...SECURITY,
     ...NETWORK,
-    own('bundle', {
-      text: 'The bundle of a container that is moved here; it may be empty. Without one containers are refused',
-      argument: 'required',
-      value: 'DIR',
-    }),
-    own('rootfs', {
-      text: 'With --bundle: the root filesystem, which comes along when it is empty; default: rootfs in the bundle',
-      argument: 'required',
-      value: 'DIR',
-    }),
-    own('container', {
-      text: 'With --bundle: the id that the container gets; default: the one that it had',
-      argument: 'required',
-      value: 'ID',
-    }),
-    own('runtime-root', {
-      text: "With --bundle: where its runtime keeps its state; default: the runtime's own",
-      argument: 'required',
-      value: 'DIR',
-    }),
+    taking(
+      'bundle',
+      'DIR',
+      'The bundle of a container that is moved here; it may be empty. Without one they are refused',
+    ),
+    taking(
+      'rootfs',
+      'DIR',
+      'With --bundle: its root filesystem, which comes along if it is empty; default: rootfs there',
+    ),
+    taking('container', 'ID', 'With --bundle: the id that the container gets; default: the one that it had'),
+    taking('runtime-root', 'DIR', "With --bundle: where its runtime keeps its state; default: the runtime's own"),
+    taking('console-socket', 'PATH', 'With --bundle: the AF_UNIX socket that gets the master of its terminal'),
     own('directory', {
       text: 'Where images lie while they are needed; default: memory',
       argument: 'required',

@@ -40,11 +40,18 @@ export async function runReceive({ settings, operands }: OwnInvocation, context:
 function placeOf(settings: Settings): Pick<ReceiveOptions, 'container'> {
   const bundle = lastValue(settings, 'bundle');
   const given = { rootfs: lastValue(settings, 'rootfs'), id: lastValue(settings, 'container') };
-  const place = { ...given, root: lastValue(settings, 'runtime-root') };
+  const place = {
+    ...given,
+    root: lastValue(settings, 'runtime-root'),
+    consoleSocket: lastValue(settings, 'console-socket'),
+  };
   const told = Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined)) as object;
   if (bundle !== undefined) return { container: { bundle, ...told } };
   if (Object.keys(told).length === 0) return {};
-  throw new UsageError('--rootfs, --container and --runtime-root are for a container: --bundle is missing', 'receive');
+  throw new UsageError(
+    '--rootfs, --container, --runtime-root and --console-socket are for a container: --bundle is missing',
+    'receive',
+  );
 }
 
 /** Each token is for one migration. */

@@ -20,6 +20,11 @@ export interface ContainerDestination {
   /** The program of a runtime that is not found by itself. */
   readonly paths?: Readonly<Partial<Record<'runc' | 'crun', string>>>;
   readonly systemdCgroup?: boolean;
+  /**
+   * Path of the AF_UNIX socket to which the master of the container's terminal is sent when it is restored, before it is known whether it
+   * will run here: one that will not hangs up. Without it containers with a terminal are refused.
+   */
+  readonly consoleSocket?: string;
 }
 
 export interface ReceiveOptions {

@@ -42,7 +42,7 @@ export interface FinalDumpPlan {
   readonly unlock: boolean;
   /** Whose CRIU does it. Default: our own. */
   readonly by?: Dumping;
-  /** Sends what else belongs to this moment, while the tree is frozen. */
+  /** Sends what else belongs to this moment, while the tree is frozen; beside CRIU's own work, where CRIU says that it has begun. */
   readonly also?: () => Promise<void>;
   /** CRIU is about to stop the tree, and has not looked at its cgroups. */
   readonly beforeFreeze?: () => void;
@@ -93,6 +93,8 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   if (answer.kind === 'hung-up' && !hold.decided) await unlock(locked);
   if (answer.kind !== 'served') pages.cancel();
   if (!hold.decided) {
+    // Nobody is to be heard on the control stream behind the end of it.
+    await hold.followed().catch(() => {});
     const failure = await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
     if (namesItsLog(failure)) await scratch.keep();
     throw failure;

@@ -39,6 +39,8 @@ export interface Hold {
   /** What failed of ours. */
   readonly failure: unknown;
   readonly at: { frozen: number; dumped: number; sent: number };
+  /** What else belonged to this moment is sent, or nobody has begun to. */
+  readonly followed: () => Promise<void>;
 }
 
 /** Of one dump. */
@@ -50,6 +52,11 @@ export function holding(held: Holding): Hold {
   const at = { frozen: 0, dumped: 0, sent: 0 };
   let decided = false;
   let failure: unknown;
+  let following: Promise<void> | undefined;
+  const follow = (): void => {
+    following ??= held.also?.();
+    following?.catch(() => {});
+  };
   const atPostDump = async (): Promise<Verdict> => {
     at.dumped = performance.now();
     const reception = await held.received;
@@ -57,7 +64,8 @@ export function holding(held: Holding): Hold {
     await held.left?.send(held.sender, gate.signal);
     await held.sender.finish({ signal: gate.signal }).done;
     await sendFiles(held);
-    await held.also?.();
+    follow();
+    await following;
     at.sent = performance.now();
     if (gate.signal.aborted) return REFUSE;
     held.signal.removeEventListener('abort', pass);
@@ -73,11 +81,14 @@ export function holding(held: Holding): Hold {
     get failure() {
       return failure;
     },
+    followed: async () => following,
     async notify({ kind }) {
       if (kind === 'pre-dump') {
         at.frozen = performance.now();
         held.beforeFreeze?.();
       }
+      // All tasks stand still. CRIU says so of a tree with a network namespace of its own.
+      if (kind === 'network-lock') follow();
       if (kind !== 'post-dump') return PROCEED;
       return atPostDump().catch((error: unknown) => {
         failure = error;

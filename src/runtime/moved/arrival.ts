@@ -14,7 +14,7 @@ import { failAt, isThere } from '../bundle-place.js';
 import { containers } from '../containers.js';
 import type { HeldRestore } from './held-restore.js';
 import { startKeeper } from './kept-restore.js';
-import { rootIn, specFor } from './spec.js';
+import { hasTerminal, ownSpec, specFor } from './spec.js';
 
 export interface Arrival extends AsyncDisposable {
   readonly id: string;
@@ -36,8 +36,8 @@ export interface ArrivalPlan {
 }
 
 /**
- * Rejects with RUNTIME_MISSING, IO when the bundle cannot be made, and RUNTIME_REFUSED when there is a container of that name. Disposing
- * takes away what was made, unless it is kept; changes in a root filesystem that was there stay. It may be disposed twice.
+ * Rejects with RUNTIME_MISSING, IO when the bundle cannot be made, RUNTIME_REFUSED when there is a container of that name, and FEATURE_MISSING
+ * for one with a terminal that could not be restored with it. Disposing takes away what was made, unless it is kept; changes in a root filesystem that was there stay. It may be disposed twice.
  */
 export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<Arrival> {
   const { runtime, trees } = moved;
@@ -55,6 +55,7 @@ export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<
   )
     throw taken(id, runtime);
   const bundle = await planBundle(place);
+  const consoleSocket = consoleFor(moved, { place, terminalThere: bundle.terminalThere });
   const { tarball } = bundle;
   const keeper = startKeeper();
   keeper.made(bundle.made);
@@ -95,7 +96,7 @@ export async function openArrival({ moved, place, criu }: ArrivalPlan): Promise<
       if (state.bytes > tree.maxBytes) throw protocol(`more than ${tree.maxBytes} bytes of "${tree.name}"`, 'fewer');
       await put(tree, piece, bytes, state);
     },
-    makeCopy: (restore) => keeper.restore({ ...restore, call, id, bundle: bundle.path }),
+    makeCopy: (restore) => keeper.restore({ ...restore, call, id, bundle: bundle.path, ...defined({ consoleSocket }) }),
     keep: () => {
       kept = true;
     },
@@ -120,6 +121,8 @@ interface Bundle {
   readonly config: string;
   /** There is one, which is taken as it is: it may name another network namespace, other volumes. */
   readonly configThere: boolean;
+  /** What that says. */
+  readonly terminalThere: boolean | undefined;
   /** A piece of files before it is unpacked. */
   readonly tarball: string;
   /** What is not there yet, and is to be taken away again. */
@@ -131,15 +134,36 @@ async function planBundle(place: ContainerDestination): Promise<Bundle> {
   const config = join(path, 'config.json');
   const volumes = join(path, 'volumes');
   const tarball = join(path, '.frazil-arriving.tar');
-  const own = await rootIn(config);
-  const rootfs = resolve(path, place.rootfs ?? own ?? 'rootfs');
+  const own = await ownSpec(config);
+  const rootfs = resolve(path, place.rootfs ?? own?.root ?? 'rootfs');
   const rootThere = (await readdir(rootfs).catch(() => [])).length > 0;
   const made = [tarball];
   if (!rootThere) made.push(rootfs);
   if (!(await isThere(volumes))) made.push(volumes);
   if (own === undefined) made.push(config);
   if (!(await isThere(path))) made.push(path);
-  return { path, rootfs, rootThere, volumes, config, configThere: own !== undefined, tarball, made };
+  const there = { rootThere, configThere: own !== undefined, terminalThere: own?.terminal };
+  return { path, rootfs, volumes, config, tarball, made, ...there };
+}
+
+interface Terminals {
+  readonly place: ContainerDestination;
+  readonly terminalThere: boolean | undefined;
+}
+
+// A runtime takes a console socket for a terminal alone, and looks for the one in the bundle.
+function consoleFor({ id, config }: MovedContainer, { place, terminalThere }: Terminals): string | undefined {
+  const terminal = hasTerminal(config);
+  const has = `it has ${terminal ? 'a' : 'no'} terminal`;
+  if (terminalThere !== undefined && terminalThere !== terminal)
+    throw noTerminal(id, `${has}, and the config.json in "${place.bundle}" says otherwise`);
+  if (!terminal) return undefined;
+  if (place.consoleSocket !== undefined) return resolve(place.consoleSocket);
+  throw noTerminal(id, `${has}, and no socket for its other end was given here (--console-socket PATH)`);
+}
+
+function noTerminal(id: string, why: string): CheckpointError<'FEATURE_MISSING'> {
+  return new CheckpointError('FEATURE_MISSING', `Cannot receive container "${id}": ${why}`, { feature: 'terminal' });
 }
 
 async function makeBundle(moved: MovedContainer, bundle: Bundle): Promise<void> {

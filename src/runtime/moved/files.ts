@@ -7,8 +7,9 @@ import { once } from 'node:events';
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as breath } from 'node:timers/promises';
 import type { Fd } from '../../addon/fd.js';
-import { type Found, openFolder, readFolder } from '../../archive/tree/folder.js';
+import { openFolder, statusesIn } from '../../archive/tree/folder.js';
 import type { Overlay } from '../../archive/tree/overlay.js';
 import { rootfsDiff } from '../../archive/tree/rootfs-diff.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
@@ -83,20 +84,20 @@ async function list({ path, extent }: Moving): Promise<Listing> {
 }
 
 async function visit(folder: Fd, below: string, to: { path: string; files: Map<string, string> }): Promise<void> {
-  for (const found of await readFolder(folder, join(to.path, below))) {
-    if (!travels(found)) continue;
-    const name = `${below}${found.name}`;
-    to.files.set(name, markOf(found.status));
-    if (found.kind !== 'directory') continue;
-    using inner = openFolder(folder, found.name);
+  for (const [own, status] of statusesIn(folder, join(to.path, below))) {
+    // A socket is CRIU's to make.
+    if (status.isSocket()) continue;
+    const name = `${below}${own}`;
+    to.files.set(name, markOf(status));
+    if (to.files.size % BREATH_FILES === 0) await breath();
+    if (!status.isDirectory()) continue;
+    using inner = openFolder(folder, own);
     if (inner !== undefined) await visit(inner, `${name}/`, to);
   }
 }
 
-// A socket is CRIU's to make.
-function travels({ kind }: Found): boolean {
-  return kind !== 'socket';
-}
+// A millisecond or two: this thread has CRIU's conversation to hold as well.
+const BREATH_FILES = 128;
 
 // The size first: bytesOf() reads it.
 function markOf(status: Stats): string {

@@ -47,6 +47,8 @@ export interface RestorePlan extends HeldRestore {
   readonly call: ContainersCall;
   readonly id: string;
   readonly bundle: string;
+  /** Where the container's terminal goes. */
+  readonly consoleSocket?: string;
 }
 
 /** Starts the runtime. */
@@ -78,12 +80,12 @@ interface Holding {
 
 /** Resolves when the runtime has ended well: before, it could still take the container away. */
 async function restoring(plan: RestorePlan, holding: Holding): Promise<Tree> {
-  const { call, id, bundle, directory, workDir, needs } = plan;
+  const { call, id, bundle, directory, workDir, needs, consoleSocket } = plan;
   const driver = await driverOf(call);
   const { path: criu } = await locate({ criu: call.criu });
   const { tcpEstablished, fileLocks, extUnixSk, shellJob } = needs;
   const options = { tcpEstablished, fileLocks, externalUnixConnections: extUnixSk, shellJob, detach: true };
-  const where = { bundle, imagesDirectory: directory, workDirectory: workDir };
+  const where = { bundle, imagesDirectory: directory, workDirectory: workDir, consoleSocket };
   const { runtime } = driver;
   const words = wordsOf({ ...options, ...where }, runtime.restore, { runtime: runtime.name, verb: 'restore' });
   const invocation = invocationOf(driver, ['restore', ...words, id]);

@@ -29,8 +29,8 @@ export interface ContainerMigrateReport extends MigrateReport, Pick<FoundContain
  * Moves the container to the receiver at `to`, which must have been given a place for it. Resolves when it runs there and is gone here,
  * with its state in the runtime.
  *
- * Rejects as migrate() and findContainer() do, with RUNTIME_REFUSED when its runtime does not checkpoint it, with FEATURE_MISSING for a
- * container with a terminal, whose other end would stay here. Whenever it rejects the container runs on here and no task of a copy is left there; an abort is
+ * Rejects as migrate() and findContainer() do, with RUNTIME_REFUSED when its runtime does not checkpoint it. Of a
+ * terminal its receiver must know where the other end goes. Whenever it rejects the container runs on here and no task of a copy is left there; an abort is
  * as with migrate().
  */
 export function migrateContainer(
@@ -47,7 +47,6 @@ export function migrateContainer(
     checkpointOperations(found.operations);
     const { runtime, root, state } = found;
     if (state.status !== 'running') throw notRunning(found);
-    if (found.terminal) throw hasTerminal(found);
     const { paths, criu, volumes = [] } = options;
     const vessel = await openVessel({ found, path: paths?.[runtime], criu, options: runtimeOptions(options), volumes });
     const report = await runMigration(
@@ -88,9 +87,4 @@ function runtimeOptions(options: RuntimeOptions): RuntimeOptions {
 function notRunning({ id, runtime, state }: FoundContainer): CheckpointError<'RUNTIME_REFUSED'> {
   const message = `Cannot migrate container "${id}": it is ${state.status}`;
   return new CheckpointError('RUNTIME_REFUSED', message, { runtime, command: 'checkpoint', status: 0, errors: [] });
-}
-
-function hasTerminal({ id }: FoundContainer): CheckpointError<'FEATURE_MISSING'> {
-  const message = `Cannot migrate container "${id}": it has a terminal, whose other end is on this host. Start it without one (process.terminal in config.json)`;
-  return new CheckpointError('FEATURE_MISSING', message, { feature: 'terminal' });
 }

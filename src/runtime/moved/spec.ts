@@ -26,12 +26,22 @@ export function specFor({ config, trees }: MovedContainer, { rootfs, volumes }: 
   });
 }
 
-/** The root of a config.json that is there already. */
-export async function rootIn(config: string): Promise<string | undefined> {
+/** A config.json that is there already. */
+export interface OwnSpec {
+  readonly root: string;
+  readonly terminal: boolean;
+}
+
+export async function ownSpec(config: string): Promise<OwnSpec | undefined> {
   const text = await readFile(config, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const path = objectOf(objectOf(parsed(text))['root'] ?? {})['path'];
-  return typeof path === 'string' ? path : 'rootfs';
+  return { root: typeof path === 'string' ? path : 'rootfs', terminal: hasTerminal(text) };
+}
+
+/** Throws PROTOCOL for what is no config.json. */
+export function hasTerminal(config: string): boolean {
+  return objectOf(objectOf(parsed(config))['process'] ?? {})['terminal'] === true;
 }
 
 function parsed(text: string): unknown {
