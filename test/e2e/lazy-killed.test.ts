@@ -2,6 +2,7 @@
 // has ever read a zero in place of data. The target reads all of its memory for ever; a wrong page would end it with status 9.
 
 import { existsSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import type { FillReport } from '../../src/criu/restore.js';
 import type { Tree } from '../../src/criu/tree.js';
@@ -27,10 +28,17 @@ interface Outcome {
 
 /** The process of the service that this process has started last, as soon as it is there. */
 async function find(victim: Victim): Promise<number> {
-  return until('the service is there', () => {
-    const guardian = childrenOf(process.pid).find((pid) => commandOf(pid)[0] === 'frazil-lazy');
-    return victim === 'guardian' || guardian === undefined ? guardian : childrenOf(guardian)[0];
-  });
+  return until('the service is there', () => found(victim));
+}
+
+function found(victim: Victim): number | undefined {
+  const guardian = childrenOf(process.pid).find((pid) => commandOf(pid)[0] === 'frazil-lazy');
+  return victim === 'guardian' || guardian === undefined ? guardian : childrenOf(guardian)[0];
+}
+
+function killed(victim: Victim): boolean {
+  const pid = found(victim);
+  return pid !== undefined && kill(pid);
 }
 
 async function restoreUntilItFails(lazily: Lazily): Promise<Outcome> {
@@ -80,14 +88,25 @@ async function oneRound(lazily: Lazily, victim: Victim, delayMs: number): Promis
 }
 
 describe.each<Victim>(['server', 'guardian'])('kill -9 of the %s', (victim) => {
-  testWith([CRIU_42.here], `at ${ROUNDS} random instants leaves no task and no zero`, async () => {
+  testWith([CRIU_42.here], `at ${ROUNDS} random instants leaves no task and no zero`, async ({ annotate }) => {
     await using lazily = await checkpointOfFaults(CRIU_42.path, MEGABYTES, ['read']);
     const counts = { refused: 0, killed: 0, filled: 0 };
     while (counts.refused + counts.killed < ROUNDS)
       counts[await oneRound(lazily, victim, Math.random() * LATEST_MS)] += 1;
+    await annotate(JSON.stringify(counts));
     // Both sides of the moment when CRIU lets the tree run.
     expect(counts.killed).toBeGreaterThan(0);
     expect(existsSync(`${lazily.control}.broken`)).toBe(false);
+  });
+
+  testWith([CRIU_42.here], 'as soon as it is there, before it can have said a word, is heard of', async () => {
+    await using lazily = await checkpointOfFaults(CRIU_42.path, 1);
+    for (let round = 0; round < 10; round += 1) {
+      const outcome = restoreUntilItFails(lazily);
+      while (!killed(victim)) await nextTurn();
+      expect((await outcome).error).toMatchObject({ code: expect.stringMatching(/^LAZY_FAILED$|^RESTORE_REFUSED$/) });
+      await until('nothing is left', () => lazily.tasks().length === 0);
+    }
   });
 
   testWith([CRIU_42.here], 'takes a task along whose parents have all ended', async () => {

@@ -53,16 +53,36 @@ const MAX_KIBPS = 2 ** 31 - 1;
 
 /** Resolves when it listens. Throws IO, ADDON_MISSING, or LAZY_FAILED when it could not start. */
 export async function startLazyService(request: ServiceRequest): Promise<LazyService> {
-  const program = lazyProgram();
-  await using opened = new Held();
   const [ours, theirs] = seqpacketPair();
-  opened.use(theirs);
   const board = memfd('frazil-lazy');
+  let child: ReturnType<typeof spawn>;
+  try {
+    child = await spawnProgram(request, { control: theirs, board });
+  } catch (error) {
+    for (const fd of [ours, board]) fd.close();
+    throw error;
+  }
+  const service = attach(child, ours, board);
+  const first = await keepingAlive(service.ready);
+  if (first.event !== 'ready') throw lazyFailed(first, request);
+  return service;
+}
+
+interface Shared {
+  /** Its end alone: closed here when it has been given away, or the end of the program would not be heard. */
+  readonly control: Fd;
+  readonly board: Fd;
+}
+
+async function spawnProgram(request: ServiceRequest, { control, board }: Shared): Promise<ReturnType<typeof spawn>> {
+  await using opened = new Held();
+  opened.use(control);
+  const file = lazyProgram();
   const files = await openFiles(request, opened);
   const { pageServer } = request.options;
   const peer = pageServer === undefined ? [] : [{ name: 'peer', fd: opened.use(await connectPeer(pageServer)) }];
   const given = [
-    { name: 'control', fd: theirs },
+    { name: 'control', fd: control },
     { name: 'board', fd: board },
     { name: 'work', fd: request.socketDir },
     { name: 'directory', fd: request.images },
@@ -70,33 +90,25 @@ export async function startLazyService(request: ServiceRequest): Promise<LazySer
     ...files,
     ...peer,
   ].map((one, i) => ({ ...one, as: i + FIRST_FD }));
+  const argv = [
+    'frazil-lazy',
+    ...given.map(({ name, as }) => `${name}=${as}`),
+    ...Object.entries(numbersOf(request)).map((pair) => pair.join('=')),
+  ];
+  return spawn({ file, argv, env: [], fds: given.map(({ fd, as }) => ({ fd, as })), newProcessGroup: true, cwd: '/' });
+}
+
+function numbersOf(request: ServiceRequest): Readonly<Record<string, number>> {
+  const { bytesPerSecond = 0, outlive = true, cacheBytes = defaultCache(request) } = request.options;
   const threads = request.options.threads ?? Math.min(MAX_THREADS, availableParallelism());
-  const { bytesPerSecond = 0, outlive = true } = request.options;
-  const numbers = {
+  return {
     trees: request.trees ?? 1,
     faulters: threads,
     fillers: threads,
     kibps: Math.min(Math.floor(bytesPerSecond / KIBIBYTE), MAX_KIBPS),
     outlive: outlive ? 1 : 0,
-    cachekib: Math.floor((request.options.cacheBytes ?? defaultCache(request)) / KIBIBYTE),
+    cachekib: Math.floor(cacheBytes / KIBIBYTE),
   };
-  const argv = [
-    'frazil-lazy',
-    ...given.map(({ name, as }) => `${name}=${as}`),
-    ...Object.entries(numbers).map((pair) => pair.join('=')),
-  ];
-  const child = spawn({
-    file: program,
-    argv,
-    env: [],
-    fds: given.map(({ fd, as }) => ({ fd, as })),
-    newProcessGroup: true,
-    cwd: '/',
-  });
-  const service = attach(child, ours, board);
-  const first = await keepingAlive(service.ready);
-  if (first.event !== 'ready') throw lazyFailed(first, request);
-  return service;
 }
 
 const FIRST_FD = 3;
