@@ -12,6 +12,7 @@ void Delivery::expect(const page::Want& want, const PendingFault& fault) noexcep
 }
 
 Result<void> Delivery::take(const page::Arrival& arrival) noexcept {
+  filler_.count_read(arrival.pages);
   for (const SpacePtr& space : spaces_.of(arrival.image)) {
     if (auto put = filler_.put(space, arrival); !put.ok()) return put;
     filler_.retire_if_done(space);

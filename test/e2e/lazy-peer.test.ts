@@ -38,6 +38,7 @@ describe.each(CRIUS)('with criu $name', (criu) => {
       const report = await tree.filling?.done;
       expect(report?.bytes.total).toBeGreaterThan((MEGABYTES - 1) * 2 ** 20);
       expect(report?.faults).toBeGreaterThan(0);
+      expect(report?.bytes.read).toBeGreaterThan((MEGABYTES - 1) * 2 ** 20);
       expect(report?.faultLatencyUs.p99).toBeGreaterThan(0);
       expect(await left.holder.ended).toBe(0);
       await until('the source tree has ended', () => left.tasks().length === 1);

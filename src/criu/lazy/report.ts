@@ -81,7 +81,7 @@ export function fillReport(counters: LazyCounters, moments: Moments): FillReport
   };
 }
 
-// Two that ask for a page at once have both read it. What a peer sends is not counted as read.
+// Two that ask for a page at once have both read it.
 function sharedBytes({ copiedPages, zeroPages, sourceBytes }: LazyCounters): number {
-  return sourceBytes === 0 ? 0 : Math.max(0, (copiedPages + zeroPages) * PAGE - sourceBytes);
+  return Math.max(0, (copiedPages + zeroPages) * PAGE - sourceBytes);
 }
