@@ -4,10 +4,10 @@ import { type BenchRequest, runBench } from '../../bench/bench.js';
 import { listBench, renderCatalog } from '../../bench/catalog.js';
 import { progressLine } from '../../bench/progress.js';
 import { renderTable } from '../../bench/table.js';
-import { size } from '../../options/values.js';
 import type { Context, OwnInvocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { lastValue, type Settings } from '../parse/settings.js';
+import { sizeOf } from '../parse/size.js';
 import { UsageError } from '../usage-error.js';
 import { settling } from './shared.js';
 
@@ -38,7 +38,7 @@ function requestOf(settings: Settings, operands: readonly string[]): BenchReques
   return {
     scenario,
     ...(peers.length === 0 ? {} : { peers }),
-    ...(bytes === undefined ? {} : { sizeBytes: size.parse(bytes, undefined) }),
+    ...(bytes === undefined ? {} : { sizeBytes: settling('bench', () => sizeOf('--size', bytes)) }),
     ...numbers(settings, ['runs', 'warmups', 'processes', 'seed']),
     ...texts(settings, ['criu', 'json', 'svg', 'html']),
   };
