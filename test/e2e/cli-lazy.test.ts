@@ -1,6 +1,6 @@
 // frazil restore --lazy: its figures, its orders, and what is left to itself.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { CRIU_42, runCriu } from '../helpers/criu-cli.js';
@@ -21,11 +21,14 @@ interface Lab {
   restore(...argv: string[]): ReturnType<typeof runProgram>;
 }
 
-async function withCheckpoint(use: (lab: Lab) => Promise<void>, { reading = true } = {}): Promise<void> {
+async function withCheckpoint(
+  use: (lab: Lab) => Promise<void>,
+  { reading = true, megabytes = MEGABYTES } = {},
+): Promise<void> {
   await using dir = tempDir();
   dir.folder('images');
   const control = join(dir.path, 'control');
-  await using target = await startTarget('faults', [control, String(MEGABYTES)], { control });
+  await using target = await startTarget('faults', [control, String(megabytes)], { control });
   // It asks for its pages by itself from the first moment on.
   if (reading) await target.ask('read');
   const pids = target.tree();
@@ -54,9 +57,19 @@ testWith([CRIU_42.here], '--json has the figures of the fill; --record and --rep
     await target.kill();
     await waitGone([target.pid]);
 
-    const replayed = await restore('--lazy', '-d', '--json', '--replay', 'order.txt', '--fill-rate', '256M');
+    const slowly = ['--fill-rate', '256M', '--progress'];
+    const replayed = await restore('--lazy', '-d', '--json', '--replay', 'order.txt', ...slowly);
     expect(await target.ask('check 4')).toEqual({ broken: 0 });
-    expect(JSON.parse(replayed.stdout).bytes.replayed).toBeGreaterThan(0);
+    const lines = replayed.stdout.trimEnd().split('\n');
+    const events = lines.map((line) => JSON.parse(line));
+    expect(events.pop().bytes.replayed).toBeGreaterThan(0);
+    const filling = events.filter(({ phase }) => phase === 'filling');
+    expect(filling.at(-1)).toMatchObject({
+      event: 'progress',
+      bytes: filling[0].totalBytes,
+      faults: expect.any(Number),
+      faultLatencyUs: { p50: expect.any(Number), p99: expect.any(Number), max: expect.any(Number) },
+    });
     await target.kill();
     await waitGone([target.pid]);
 
@@ -89,6 +102,34 @@ testWith([CRIU_42.here], '--copies makes several trees, and --json has their pid
   }, idle);
 });
 
+testWith([CRIU_42.here], 'twenty copies out of a compressed archive share what is read, and say so', async () => {
+  await withCheckpoint(
+    async ({ target, cwd, restore }) => {
+      const packed = await runProgram('frazil', ['archive', 'create', '-D', 'images', '-o', 'a.tar.zst'], { cwd });
+      expect(packed).toMatchObject({ status: 0 });
+      const copies = ['--lazy', '--copies', '20', '-d'];
+      const restored = await runProgram('frazil', ['restore', 'a.tar.zst', ...copies, '--json'], { cwd });
+      expect(restored).toMatchObject({ status: 0 });
+      const { pids, bytes } = JSON.parse(restored.stdout);
+      expect(new Set(pids).size).toBe(20);
+      // One copy's is read, and little more: what faults asked for, each for itself.
+      expect(bytes.read).toBeLessThan(0.1 * bytes.total);
+      expect(bytes.shared).toBeGreaterThan(0.9 * bytes.total);
+      expect(bytes.cached).toBeGreaterThan(0);
+      await target.kill();
+      await waitGone(pids);
+
+      // Nothing is kept of what has been decompressed, and all is right nevertheless.
+      const uncached = await runProgram('frazil', ['restore', 'a.tar.zst', '--lazy', '-d', '--cache', '0'], { cwd });
+      expect(uncached).toMatchObject({ status: 0, stderr: expect.stringMatching(/has all of its memory after/) });
+      expect(await target.ask('check 4')).toEqual({ broken: 0 });
+      const said = await restore('--lazy', '--copies', '1', '-d');
+      expect(said.stderr).toMatch(/^Restored 1 copy of/);
+    },
+    { reading: false, megabytes: 16 },
+  );
+});
+
 testWith([CRIU_42.here], 'a Ctrl-C leaves the fill to itself, which then says in the log how it ended', async () => {
   await withCheckpoint(async ({ target, cwd }) => {
     const argv = ['restore', '-D', 'images', '--lazy', '-d', '--fill-rate', '32M', '--json', '--progress'];
@@ -113,9 +154,12 @@ testWith(
   [CRIU_42.here],
   'page-server --lazy-pages feeds restore --lazy --page-server, and lazy-pages --page-server',
   async () => {
-    await withCheckpoint(async ({ target, cwd, restore }) => {
-      const once = async (fetch: (where: readonly string[]) => Promise<unknown>): Promise<void> => {
-        const argv = ['page-server', '--lazy-pages', '-D', 'images', '--address', '127.0.0.1'];
+    await withCheckpoint(async ({ target, cwd }) => {
+      const once = async (
+        fetch: (where: readonly string[]) => Promise<unknown>,
+        more: readonly string[] = [],
+      ): Promise<void> => {
+        const argv = ['page-server', '--lazy-pages', '-D', 'images', '--address', '127.0.0.1', ...more];
         const serving = startProgram('frazil', argv, { cwd });
         const port = await until('it listens', () => /on port (\d+) of 127/.exec(serving.said())?.[1]);
         await fetch(['--page-server', '--address', '127.0.0.1', '--port', port]);
@@ -127,11 +171,17 @@ testWith(
         await target.kill();
         await waitGone([target.pid]);
       };
-      await once(async (where) => {
-        const restored = await restore('--lazy', '-d', '--json', ...where);
-        expect(restored).toMatchObject({ status: 0 });
-        expect(JSON.parse(restored.stdout).bytes.total).toBeGreaterThan(MEGABYTES * 2 ** 20);
-      });
+      // From what --small has made, in which nothing is that may come lazily.
+      await once(
+        async (where) => {
+          expect(statSync(join(cwd, 'small/pages-1.img')).blocks * 512).toBeLessThan(2 ** 20);
+          const argv = ['restore', '-D', 'small', '--lazy', '-d', '--json', ...where];
+          const restored = await runProgram('frazil', argv, { cwd });
+          expect(restored).toMatchObject({ status: 0 });
+          expect(JSON.parse(restored.stdout).bytes.total).toBeGreaterThan(MEGABYTES * 2 ** 20);
+        },
+        ['--small', 'small'],
+      );
       await once(async (where) => {
         const images = join(cwd, 'images');
         const daemon = startProgram('frazil', ['lazy-pages', '-D', 'images', '--json', ...where], { cwd });

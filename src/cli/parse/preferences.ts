@@ -4,6 +4,7 @@ import type { RewriteRules } from '../../images/rewrite/rules.js';
 import type { Occurrence } from './getopt.js';
 import { rulesOf } from './rewriting.js';
 import { lastValue, type Settings, settle } from './settings.js';
+import { sizeOf } from './size.js';
 
 export interface LazyPreferences {
   readonly lazy: boolean;
@@ -25,6 +26,8 @@ export interface Preferences extends LazyPreferences {
   readonly reading: ArchiveReading;
   /** What a restored tree is to wake up as. */
   readonly as?: RewriteRules;
+  /** Where a server of pages puts the small images. */
+  readonly small?: string;
   /** Restore as a runtime's container: what was said of one. */
   readonly into: IntoContainer;
 }
@@ -61,6 +64,7 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     : undefined;
   const kind = lastValue(settings, 'session');
   const as = rulesOf(settings);
+  const small = lastValue(settings, 'small');
   return {
     json: settings.has('json'),
     progress: settings.has('progress'),
@@ -71,6 +75,7 @@ export function preferences(own: readonly Occurrence[]): Preferences {
     ...lazyOf(settings),
     ...(criu === undefined ? {} : { criu }),
     ...(as === undefined ? {} : { as }),
+    ...(small === undefined ? {} : { small }),
     ...(absorb === undefined ? {} : { absorb }),
     ...(kind === undefined ? {} : { session: oneOf('--session', kind, SESSIONS) }),
   };
@@ -90,7 +95,6 @@ function intoOf(settings: Settings): IntoContainer {
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 const MIN_RATE = 1024;
 
 function lazyOf(settings: Settings): LazyPreferences {
@@ -105,21 +109,13 @@ function lazyOf(settings: Settings): LazyPreferences {
     ...(record === undefined ? {} : { record }),
     ...(replay === undefined ? {} : { replay }),
     ...(rate === undefined ? {} : { bytesPerSecond: sizeOf('--fill-rate', rate, MIN_RATE) }),
-    ...(cache === undefined ? {} : { cacheBytes: sizeOf('--cache', cache, 0) }),
+    ...(cache === undefined ? {} : { cacheBytes: sizeOf('--cache', cache) }),
   };
 }
 
 function copiesOf(value: string): number {
   if (!/^[1-9]\d{0,2}$/.test(value)) throw new RangeError(`--copies: a number from 1 to 999 expected, not "${value}"`);
   return Number(value);
-}
-
-function sizeOf(option: string, value: string, least: number): number {
-  const [, digits, unit = ''] = /^(\d{1,12})([KMG]?)$/.exec(value) ?? [];
-  const size = Number(digits) * (UNITS[unit] ?? 1);
-  const wanted = least > 0 ? 'at least 1K' : 'a size';
-  if (!(size >= least)) throw new RangeError(`${option}: ${wanted} expected, such as 100M, not "${value}"`);
-  return size;
 }
 
 function readingOf(settings: Settings): ArchiveReading {

@@ -37,3 +37,8 @@ export function millis(count: number): string {
 export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
+
+/** "1 fault", "1,734 faults". */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

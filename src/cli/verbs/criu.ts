@@ -2,7 +2,7 @@
 
 import { readConfiguration } from '../config.js';
 import type { Context, Invocation } from '../context.js';
-import { type CriuCommand, takesArchive } from '../parse/command-line.js';
+import { type CriuCommand, type CriuWord, takesArchive } from '../parse/command-line.js';
 import { inconsistency } from '../parse/consistency.js';
 import { isOn, lastValue, type Settings, settle } from '../parse/settings.js';
 import { type Route, route } from '../route.js';
@@ -25,8 +25,9 @@ export async function runCriu(command: CriuCommand, context: Context): Promise<n
       `the archive "${archive}" can only be read by Frazil, and ${way.because.join('; ')}`,
       command.word,
     );
-  if (way.kind === 'criu' && context.preferences.as !== undefined)
-    throw new UsageError(`--as-... is done by Frazil, and ${way.because.join('; ')}`, command.word);
+  const ours = doneByFrazil(command.word, context);
+  if (way.kind === 'criu' && ours !== undefined)
+    throw new UsageError(`${ours} is done by Frazil, and ${way.because.join('; ')}`, command.word);
   if (way.kind === 'criu') {
     const { handOver } = await import('../hand-over.js');
     return handOver(command, settings, context);
@@ -34,6 +35,13 @@ export async function runCriu(command: CriuCommand, context: Context): Promise<n
   // Its content is in the settings; CRIU itself would read it under other rules.
   delete process.env['CRIU_CONFIG_FILE'];
   return perform(way.operation, { command, settings }, context);
+}
+
+/** An option that was given and that CRIU's own command line could not honour. */
+function doneByFrazil(word: CriuWord, { preferences: { as, lazy, small } }: Context): string | undefined {
+  if (as !== undefined) return '--as-...';
+  if (lazy && word === 'restore') return '--lazy';
+  return small !== undefined && word === 'page-server' ? '--small' : undefined;
 }
 
 async function perform(

@@ -8,7 +8,7 @@ import type { Context } from '../context.js';
 import { follow } from '../follow.js';
 import type { LazyPreferences } from '../parse/preferences.js';
 import { isOn, lastValue, type Settings } from '../parse/settings.js';
-import { bytes, count, micros, millis } from '../print/units.js';
+import { bytes, counted, micros, millis } from '../print/units.js';
 import { UsageError } from '../usage-error.js';
 
 /** What CRIU's command line says of a page server, where it fetches pages from one. */
@@ -45,37 +45,45 @@ export function lazyCall(preferences: LazyPreferences, settings: Settings): { re
   }
   if (isOn(settings, 'tls')) throw new UsageError("--lazy does not speak the TLS of CRIU's page servers", 'restore');
   const pageServer = peerOf(settings, 'restore');
+  return { lazy: { ...(pageServer === undefined ? {} : { pageServer }), ...fillOptions(preferences) } };
+}
+
+/** How to fill, whoever restores. */
+export function fillOptions({ record, replay, bytesPerSecond, cacheBytes }: LazyPreferences): LazyOptions {
   return {
-    lazy: {
-      ...(pageServer === undefined ? {} : { pageServer }),
-      ...(record === undefined ? {} : { record: resolve(record) }),
-      ...(replay === undefined ? {} : { replay: resolve(replay) }),
-      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-      ...(cacheBytes === undefined ? {} : { cacheBytes }),
-    },
+    ...(record === undefined ? {} : { record: resolve(record) }),
+    ...(replay === undefined ? {} : { replay: resolve(replay) }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
   };
+}
+
+export interface Filled extends Pick<Tree, 'filling'> {
+  /** For messages: "process 7". */
+  readonly of: string;
+  /** They are more than one. */
+  readonly several?: true;
 }
 
 /**
  * Shows the fill to its end. A Ctrl-C leaves it to itself, as the server does not need us: then there is no report. Rejects when the
  * tree had to be killed.
  */
-export async function watchFill(
-  { filling, of }: Pick<Tree, 'filling'> & { readonly of: string },
-  context: Context,
-): Promise<FillReport | undefined> {
+export async function watchFill(filled: Filled, context: Context): Promise<FillReport | undefined> {
+  const { filling, of, several } = filled;
   if (filling === undefined) return undefined;
   const { terminal, preferences, interruption } = context;
   let restoreSignals = (): void => {};
   const left = new Promise<undefined>((leave) => {
     restoreSignals = interruption.divert(() => {
-      terminal.say(`frazil: ${of} runs on, and its memory is filled without us`);
+      const goesOn = several ? 'run on, and their' : 'runs on, and its';
+      terminal.say(`frazil: ${of} ${goesOn} memory is filled without us`);
       leave(undefined);
     });
   });
   try {
     const report = await Promise.race([follow(filling, context), left]);
-    if (report !== undefined && !preferences.json && !preferences.quiet) terminal.say(summary(of, report));
+    if (report !== undefined && !preferences.json && !preferences.quiet) terminal.say(summary(filled, report));
     return report;
   } finally {
     restoreSignals();
@@ -83,13 +91,19 @@ export async function watchFill(
 }
 
 function summary(
-  of: string,
-  { firstInstructionMs, filledMs, faults, faultLatencyUs, bytes: filled }: FillReport,
+  { of, several }: Filled,
+  { firstInstructionMs, filledMs, faults, faultLatencyUs, bytes: { copied, zero, shared } }: FillReport,
 ): string {
   const { p50, p99, max } = faultLatencyUs;
   const waits = faults === 0 ? '' : `: p50 ${micros(p50)}, p99 ${micros(p99)}, at most ${micros(max)}`;
+  const parts = [
+    `${bytes(copied)} copied`,
+    `${bytes(zero)} zero`,
+    ...(shared === 0 ? [] : [`${bytes(shared)} of it shared`]),
+    `${counted(faults, 'fault')}${waits}`,
+  ];
   return (
-    `${of.replace(/^./, (first) => first.toUpperCase())} ran after ${millis(firstInstructionMs)} and has all of its memory after ${millis(filledMs)}: ` +
-    `${bytes(filled.copied)} copied, ${bytes(filled.zero)} zero, ${count(faults)} faults${waits}`
+    `${of.replace(/^./, (first) => first.toUpperCase())} ran after ${millis(firstInstructionMs)} ` +
+    `and ${several ? 'have all of their' : 'has all of its'} memory after ${millis(filledMs)}: ${parts.join(', ')}`
   );
 }

@@ -5,9 +5,9 @@ import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { follow } from '../follow.js';
 import { lastValue } from '../parse/settings.js';
-import { count, millis } from '../print/units.js';
+import { counted, millis } from '../print/units.js';
 import { directories } from './directories.js';
-import { peerOf } from './lazily.js';
+import { fillOptions, peerOf } from './lazily.js';
 
 export async function runLazyPages({ settings }: Invocation, context: Context): Promise<number> {
   const { terminal, preferences, interruption } = context;
@@ -19,6 +19,7 @@ export async function runLazyPages({ settings }: Invocation, context: Context): 
     ...place,
     ...(logFile === undefined ? {} : { logFile }),
     ...(pageServer === undefined ? {} : { pageServer }),
+    ...fillOptions(preferences),
     outlive: false,
   });
   const end = (): void => void filling[Symbol.asyncDispose]();
@@ -26,6 +27,8 @@ export async function runLazyPages({ settings }: Invocation, context: Context): 
   const report = await follow(filling, context);
   if (preferences.json) terminal.printJson(report);
   else if (!preferences.quiet)
-    terminal.say(`Filled ${count(report.tasks)} tasks in ${millis(report.filledMs)}, ${count(report.faults)} faults`);
+    terminal.say(
+      `Filled ${counted(report.tasks, 'task')} in ${millis(report.filledMs)}, ${counted(report.faults, 'fault')}`,
+    );
   return EXIT.done;
 }

@@ -36,8 +36,13 @@ export async function runCopies(
   const { terminal, preferences } = context;
   const pids = trees.map(({ pid }) => pid);
   if (!preferences.json && !preferences.quiet)
-    terminal.say(`Restored ${copies} copies of ${imagesDir} in ${millis(wallMs)}: processes ${pids.join(', ')}`);
-  const fill = await watchFill({ filling, of: `process ${pids[0] ?? 0}` }, context);
+    terminal.say(
+      `Restored ${copies === 1 ? '1 copy' : `${copies} copies`} of ${imagesDir} in ${millis(wallMs)}: processes ${pids.join(', ')}`,
+    );
+  const fill = await watchFill(
+    { filling, ...(copies === 1 ? { of: '1 copy' } : { of: `${copies} copies`, several: true }) },
+    context,
+  );
   const exited = detached === true ? {} : { exited: await Promise.all(trees.map((tree) => tree.exited)) };
   if (preferences.json) terminal.printJson({ pids, imagesDir, wallMs, ...fill, ...exited });
   return EXIT.done;

@@ -18,7 +18,7 @@ import { millis } from '../print/units.js';
 import { UsageError } from '../usage-error.js';
 import { namedArchive } from './archive-keys.js';
 import { type Directories, directories } from './directories.js';
-import { lazyCall, PEER_OPTIONS, watchFill } from './lazily.js';
+import { type Filled, lazyCall, PEER_OPTIONS, watchFill } from './lazily.js';
 import { asked, collected, loggedAt, settling } from './shared.js';
 
 export async function runRestore(invocation: Invocation, context: Context): Promise<number> {
@@ -77,6 +77,7 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
     await log.finish('done');
     const wallMs = Math.round(performance.now() - begun);
     if (displayStats === true) await sayStatistics(place, context);
+    sayRestored({ tree, place, wallMs }, restoreDetached === true ? '' : '; waiting for its end', context);
     const fill = await watchFill(fillOf(tree), context);
     const restored = { tree, place, wallMs, ...(fill === undefined ? {} : { fill }) };
     return restoreDetached === true ? leave(restored, context) : await attend(restored, context);
@@ -86,7 +87,7 @@ export async function runRestore(invocation: Invocation, context: Context): Prom
   }
 }
 
-function fillOf({ filling, pid }: Tree): Parameters<typeof watchFill>[0] {
+function fillOf({ filling, pid }: Tree): Filled {
   return { ...(filling === undefined ? {} : { filling }), of: `process ${pid}` };
 }
 
@@ -106,12 +107,20 @@ interface Restored {
   readonly fill?: FillReport;
 }
 
+function sayRestored(
+  { tree: { pid }, place: { imagesDir }, wallMs }: Restored,
+  andNow: string,
+  { terminal, preferences }: Context,
+): void {
+  if (!preferences.quiet && !preferences.json)
+    terminal.say(`Restored process ${pid} from ${imagesDir} in ${millis(wallMs)}${andNow}`);
+}
+
 function leave(
   { tree: { pid }, place: { imagesDir }, wallMs, fill }: Restored,
   { terminal, preferences }: Context,
 ): number {
   if (preferences.json) terminal.printJson({ pid, imagesDir, wallMs, ...fill });
-  else if (!preferences.quiet) terminal.say(`Restored process ${pid} from ${imagesDir} in ${millis(wallMs)}`);
   return EXIT.done;
 }
 
@@ -122,8 +131,6 @@ async function attend(
   { terminal, preferences, interruption }: Context,
 ): Promise<number> {
   const { pid } = tree;
-  if (!preferences.quiet && !preferences.json)
-    terminal.say(`Restored process ${pid} from ${place.imagesDir} in ${millis(wallMs)}; waiting for its end`);
   const letGo = new Promise<'left'>((resolve) => {
     let signals = 0;
     interruption.divert(() => {

@@ -6,7 +6,7 @@ import type { Context, Invocation } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { follow } from '../follow.js';
 import { lastValue } from '../parse/settings.js';
-import { bytes, count, millis } from '../print/units.js';
+import { bytes, counted, millis } from '../print/units.js';
 import { UsageError } from '../usage-error.js';
 import { namedArchive } from './archive-keys.js';
 import { directories } from './directories.js';
@@ -14,6 +14,7 @@ import { portOf } from './lazily.js';
 
 export async function runServePages({ command, settings }: Invocation, context: Context): Promise<number> {
   const { terminal, preferences, interruption } = context;
+  const { small } = preferences;
   const [archive] = command.operands;
   const imagesDir = lastValue(settings, 'images-dir');
   if (archive !== undefined && imagesDir !== undefined)
@@ -25,7 +26,6 @@ export async function runServePages({ command, settings }: Invocation, context: 
   // As CRIU's: every address, unless one is named.
   const address = lastValue(settings, 'address') ?? '0.0.0.0';
   const port = portOf(settings, 'page-server') ?? 0;
-  const small = lastValue(settings, 'small');
   if (small !== undefined && archive !== undefined)
     throw new UsageError('--small is about --images-dir: extract the archive first', 'page-server');
   const call = { address, port, ...(small === undefined ? {} : { small }), signal: interruption.signal };
@@ -35,6 +35,6 @@ export async function runServePages({ command, settings }: Invocation, context: 
   const report = await follow(server, context);
   if (preferences.json) terminal.printJson(report);
   else if (!preferences.quiet)
-    terminal.say(`Served ${bytes(report.bytes)} in ${millis(report.wallMs)}, ${count(report.requests)} requests`);
+    terminal.say(`Served ${bytes(report.bytes)} in ${millis(report.wallMs)}, ${counted(report.requests, 'request')}`);
   return EXIT.done;
 }

@@ -25,6 +25,7 @@ export function collected<O extends Operation>(
     ...(preferences.as !== undefined && operation !== 'restore' ? ['--as-...'] : []),
     ...(preferences.sync && !captures ? ['--sync'] : []),
     ...(preferences.lazy && operation !== 'restore' ? ['--lazy'] : []),
+    ...(preferences.small === undefined ? [] : ['--small']),
   ];
   if (!preferences.quiet) for (const written of idle) terminal.say(`frazil: ${written} has no effect on ${word}`);
   return found;

@@ -4,7 +4,7 @@ import { doctorLines } from '../../../src/cli/print/doctor.js';
 import { failureJson, failureLines } from '../../../src/cli/print/failure.js';
 import { progressLine } from '../../../src/cli/print/progress.js';
 import { table } from '../../../src/cli/print/table.js';
-import { bytes, count, micros, millis } from '../../../src/cli/print/units.js';
+import { bytes, count, counted, micros, millis } from '../../../src/cli/print/units.js';
 import { wrap } from '../../../src/cli/print/wrap.js';
 import { statusOf } from '../../../src/cli/verbs/doctor.js';
 import type { Finding } from '../../../src/criu/doctor/finding.js';
@@ -23,6 +23,8 @@ describe('units', () => {
     [millis(125_000), '2 min 05 s'],
     [millis(119_700), '2 min 00 s'],
     [count(1734), '1,734'],
+    [counted(1, 'fault'), '1 fault'],
+    [counted(1734, 'fault'), '1,734 faults'],
   ])('%s', (shown, wanted) => {
     expect(shown).toBe(wanted);
   });
@@ -34,6 +36,13 @@ describe('progressLine()', () => {
     expect(progressLine({ phase: 'writing', bytes: 2 ** 20 })).toBe('writing: 1.0 MiB');
     expect(progressLine({ phase: 'writing', bytes: 2 ** 20, totalBytes: 4 * 2 ** 20, bytesPerSecond: 2 ** 20 })).toBe(
       'writing: [#####...............]  25 % 1.0 MiB of 4.0 MiB, 1.0 MiB/s, 3.00 s left',
+    );
+  });
+
+  it('shows faults in place of the bar', () => {
+    const filling = { phase: 'filling', bytes: 2 ** 20, totalBytes: 4 * 2 ** 20, bytesPerSecond: 2 ** 20 };
+    expect(progressLine({ ...filling, faults: 1734 })).toBe(
+      'filling: 25 % 1.0 MiB of 4.0 MiB, 1.0 MiB/s, 1,734 faults, 3.00 s left',
     );
   });
 
