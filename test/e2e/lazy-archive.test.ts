@@ -1,6 +1,15 @@
 // A lazy restore out of an archive: only its index, its small images and what CRIU restores itself are read before the tree runs.
 
-import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { archive, type Compress } from '../../src/archive/archive.js';
@@ -12,6 +21,7 @@ import { checkpointOfFaults, type Lazily } from '../helpers/lazily.js';
 import { watchLeaks } from '../helpers/leaks.js';
 import { testWith } from '../helpers/needs.js';
 import { killTree } from '../helpers/target.js';
+import { until } from '../helpers/until.js';
 
 const MEGABYTES = 64;
 const SLOWLY: LazyOptions = { bytesPerSecond: 16 * 2 ** 20 };
@@ -28,6 +38,13 @@ async function unpack(path: string, call: RestoreCall): Promise<{ readonly tree:
   const phases = new Set<string>();
   for await (const { phase } of run) phases.add(phase);
   return { tree: await run.done, phases };
+}
+
+/** In the midst of the file lie pages of the arena. */
+function overwriteMiddle(path: string): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(2 ** 20, 0xff), 0, 2 ** 20, Math.floor(statSync(path).size / 2));
+  closeSync(file);
 }
 
 describe.each<Compress>(['none', 'zstd', 'lz4'])('an archive, compression %s', (compress) => {
@@ -48,18 +65,27 @@ describe.each<Compress>(['none', 'zstd', 'lz4'])('an archive, compression %s', (
     await leaks.expectNothingLeft(lazily.images);
   });
 
-  testWith([CRIU_42.here], 'that is written to ends the tree, with the page and its name', async () => {
-    await using lazily = await checkpointOfFaults(CRIU_42.path, MEGABYTES, ['read']);
-    const path = await pack(lazily, compress);
-    const { tree } = await unpack(path, { lazy: { bytesPerSecond: 2 ** 20 } });
-    utimesSync(path, 1, 1);
-    await expect(tree.filling?.done).rejects.toMatchObject({
-      code: 'LAZY_FAILED',
-      message: expect.stringContaining(path),
-      detail: { fault: 'source', errno: 'ESTALE', vaddr: expect.stringMatching(/^0x/) },
+  const harms: readonly (readonly [string, RegExp, (path: string) => void])[] = [
+    ['written to', /^ESTALE$/, overwriteMiddle],
+    // Whichever is seen first.
+    ['cut short', /^(ENODATA|ESTALE)$/, (path) => truncateSync(path, 2 ** 20)],
+  ];
+  for (const [what, errno, harm] of harms) {
+    testWith([CRIU_42.here], `that is ${what} ends the tree, with the page and its name`, async () => {
+      await using lazily = await checkpointOfFaults(CRIU_42.path, MEGABYTES, ['read']);
+      const path = await pack(lazily, compress);
+      const { tree } = await unpack(path, { lazy: { bytesPerSecond: 2 ** 20 } });
+      harm(path);
+      await expect(tree.filling?.done).rejects.toMatchObject({
+        code: 'LAZY_FAILED',
+        message: expect.stringContaining(path),
+        detail: { fault: 'source', errno: expect.stringMatching(errno), vaddr: expect.stringMatching(/^0x/) },
+      });
+      expect(await tree.exited).toMatchObject({ kind: 'signaled', signal: 9 });
+      await until('nothing is left', () => lazily.tasks().length === 0);
+      expect(existsSync(`${lazily.control}.broken`)).toBe(false);
     });
-    expect(await tree.exited).toMatchObject({ kind: 'signaled', signal: 9 });
-  });
+  }
 });
 
 testWith([CRIU_42.here], 'a damaged frame ends the tree: never zeros, and never other bytes', async () => {

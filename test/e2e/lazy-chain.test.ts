@@ -1,6 +1,6 @@
 // Lazy restore of checkpoints with parents: what lies in a parent comes lazily, too.
 
-import { rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { CRIU_42, CRIUS, type RealCriu } from '../helpers/criu-cli.js';
@@ -98,17 +98,23 @@ describe('a chain that is broken', () => {
     }
   });
 
-  testWith([CRIU_42.here], 'while it is being filled ends the tree, and the error names the level', async () => {
-    await using made = await split(CRIU_42, 64);
-    const { target, chain } = made;
-    const tree = await restoreFrom(chain.child, { lazy: { bytesPerSecond: 8 * MEBIBYTE } });
-    truncateSync(join(chain.parent, 'pages-1.img'), 8 * PAGE);
-    const failed = {
-      code: 'LAZY_FAILED',
-      message: expect.stringMatching(/page 0x\w+ of process \d+ in "parent" cannot be/),
-    };
-    await expect(tree.filling?.done).rejects.toMatchObject(failed);
-    await tree.exited;
-    expect(target.alive()).toBe(false);
-  });
+  const harms: readonly (readonly [string, (file: string) => void])[] = [
+    ['cut short', (file) => truncateSync(file, 8 * PAGE)],
+    ['written to', (file) => appendFileSync(file, 'more')],
+  ];
+  for (const [what, harm] of harms) {
+    testWith([CRIU_42.here], `or ${what} during the fill ends the tree, and the error names the level`, async () => {
+      await using made = await split(CRIU_42, 64);
+      const { target, chain } = made;
+      const tree = await restoreFrom(chain.child, { lazy: { bytesPerSecond: 8 * MEBIBYTE } });
+      harm(join(chain.parent, 'pages-1.img'));
+      const failed = {
+        code: 'LAZY_FAILED',
+        message: expect.stringMatching(/page 0x\w+ of process \d+ in "parent" cannot be/),
+      };
+      await expect(tree.filling?.done).rejects.toMatchObject(failed);
+      await tree.exited;
+      expect(target.alive()).toBe(false);
+    });
+  }
 });

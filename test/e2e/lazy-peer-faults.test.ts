@@ -1,9 +1,14 @@
 // A source of pages, or a copy, that fails while pages are fetched: the copy is dead and the error names page and source; the tree that the pages
 // were taken from runs on, as CRIU has it, and only when the copy is dead.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, truncateSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { archive } from '../../src/archive/archive.js';
+import { createArchive } from '../../src/archive/create/call.js';
+import { servePages } from '../../src/criu/lazy/serve-pages.js';
+import { imagesDirectory } from '../../src/criu/target.js';
 import { CheckpointError } from '../../src/errors/checkpoint-error.js';
 import { CRIU_41, CRIU_42 } from '../helpers/criu-cli.js';
 import { type LeftBehind, LOOPBACK, leftBehind } from '../helpers/left-behind.js';
@@ -51,6 +56,26 @@ testWith([CRIU_42.here], 'kill -9 of criu dump --lazy-pages ends the copy', asyn
   await until('the copy runs', () => left.tasks().length === 2);
   left.holder.kill();
   await failed;
+});
+
+// CRIU's has read them all before it listens.
+describe.each(['a directory', 'an archive'])('%s that our page server gives out, cut short under it,', (what) => {
+  testWith([CRIU_42.here], 'ends the copy, and both ends name the page', async () => {
+    await using left = await leftBehind(CRIU_42, { megabytes: MEGABYTES, holding: 'nobody' });
+    const path = join(left.dumped, '..', 'a.tar.zst');
+    if (what === 'an archive') await createArchive(left.dumped, { to: path, compress: 'zstd' }).done;
+    const source = what === 'an archive' ? archive(path) : imagesDirectory(left.dumped);
+    const server = await servePages(source, { address: LOOPBACK });
+    const served = expect(server.done).rejects.toMatchObject({
+      code: 'IMAGES_CORRUPT',
+      message: expect.stringMatching(/page 0x[0-9a-f]+ of process 1 cannot be read/),
+    });
+    const failed = failing(left, server.port, ['ECONNRESET']);
+    await until('the copy runs', () => left.tasks().length > 0);
+    truncateSync(source.kind === 'archive' ? path : join(left.dumped, 'pages-1.img'), 2 ** 20);
+    await failed;
+    await served;
+  });
 });
 
 type Victim = 'server' | 'guardian';
