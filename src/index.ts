@@ -84,6 +84,7 @@ export type {
   MigrateOptions,
   MigrateProgress,
   MigrateReport,
+  StageReport,
   Tracking,
 } from './migrate/source/options.js';
 export type {

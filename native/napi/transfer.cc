@@ -20,7 +20,8 @@ Napi::Value to_view(Napi::Env env, const Counters& counters) {
   const std::pair<const char*, const std::atomic<uint64_t>*> fields[] = {
       {"pagesIn", &counters.pages_in},         {"zeroPages", &counters.zero_pages},
       {"samePages", &counters.same_pages},     {"sentPages", &counters.sent_pages},     {"leftPages", &counters.left_pages},
-      {"packedPages", &counters.packed_pages}, {"bodyBytes", &counters.body_bytes},
+      {"packedPages", &counters.packed_pages},
+      {"patchedPages", &counters.patched_pages}, {"patchBytes", &counters.patch_bytes}, {"bodyBytes", &counters.body_bytes},
       {"wireBytes", &counters.wire_bytes},     {"cpuNs", &counters.cpu_ns},
       {"stallNs", &counters.stall_ns},         {"readNs", &counters.read_ns},
       {"sortNs", &counters.sort_ns},
@@ -117,7 +118,8 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
   explicit PageSender(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PageSender>(info) { open(info); }
 
  private:
-  // new PageSender({ streams: Fd[], keys?: Uint8Array[], digests: boolean, packing?: { codec, level, always } })
+  // new PageSender({ streams: Fd[], keys?: Uint8Array[], digests: boolean, packing?: { codec, level, always },
+  // delta?: { cacheBytes, always } })
   void open(const Napi::CallbackInfo& info) {
     auto sockets = to_sockets(property(info[0], "streams"));
     if (!sockets) return;
@@ -127,7 +129,9 @@ class PageSender : public Napi::ObjectWrap<PageSender> {
     if (!digests) return;
     const auto packing = to_packing(property(info[0], "packing"));
     if (!packing) return;
-    auto sender = transfer::Sender::open({std::move(*sockets), std::move(*keys), *digests, *packing}, counters_);
+    const auto delta = to_delta(property(info[0], "delta"));
+    if (!delta) return;
+    auto sender = transfer::Sender::open({std::move(*sockets), std::move(*keys), *digests, *packing, *delta}, counters_);
     if (!sender.ok()) {
       (void)throw_failure(info.Env(), sender.error());
       return;

@@ -57,4 +57,14 @@ std::optional<std::optional<transfer::Packing>> to_packing(const Napi::Value& va
   return std::nullopt;
 }
 
+std::optional<std::optional<transfer::DeltaOptions>> to_delta(const Napi::Value& value) {
+  using Wanted = std::optional<transfer::DeltaOptions>;
+  if (value.IsUndefined() || value.IsNull()) return Wanted();
+  const auto bytes = to_unsigned(property(value, "cacheBytes"), "cacheBytes: a size in bytes");
+  if (!bytes) return std::nullopt;
+  const auto always = to_boolean(property(value, "always"), "always: a boolean");
+  if (!always) return std::nullopt;
+  return Wanted(transfer::DeltaOptions{*bytes, *always});
+}
+
 }  // namespace frazil

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/unique_fd.h"
+#include "transfer/delta_stage.h"
 #include "transfer/packing.h"
 #include "transfer/stream.h"
 
@@ -25,5 +26,7 @@ std::optional<std::vector<transfer::StreamKey>> to_keys(const Napi::Value& value
 std::optional<UniqueFd> to_optional_fd(const Napi::Value& value);
 // { packing?: { codec, level, always } }: an optional of an optional.
 std::optional<std::optional<transfer::Packing>> to_packing(const Napi::Value& value);
+// { delta?: { cacheBytes, always } }: the same.
+std::optional<std::optional<transfer::DeltaOptions>> to_delta(const Napi::Value& value);
 
 }  // namespace frazil

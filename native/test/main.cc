@@ -27,6 +27,7 @@ int main() {
   frazil::test_peer(tests);
   frazil::test_image_chain(tests);
   frazil::test_memory(tests);
+  frazil::test_delta(tests);
   frazil::test_transfer(tests);
   return tests.conclude();
 }

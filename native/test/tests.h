@@ -64,6 +64,7 @@ void test_archive_stream(Tests& tests);
 void test_compress(Tests& tests);
 void test_core(Tests& tests);
 void test_crypto(Tests& tests);
+void test_delta(Tests& tests);
 void test_dense_pages(Tests& tests);
 void test_lazy_fill(Tests& tests);
 void test_lazy_move(Tests& tests);

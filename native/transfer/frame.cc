@@ -6,8 +6,6 @@ namespace {
 constexpr unsigned kKindBits = 8;
 constexpr uint64_t kTask = 1;
 constexpr uint64_t kShmem = 2;
-// A pages file of 2^62 bytes: nothing legitimate is larger.
-constexpr uint64_t kMaxFirst = uint64_t{1} << 50;
 
 }  // namespace
 
@@ -18,6 +16,15 @@ uint64_t image_key(const page::ImageId& id) noexcept {
 page::ImageId image_of(uint64_t key) noexcept {
   const bool task = (key & ((1 << kKindBits) - 1)) == kTask;
   return {task ? page::ImageId::Kind::task : page::ImageId::Kind::shmem, key >> kKindBits};
+}
+
+bool is_sound(const MapEntry& entry) noexcept {
+  constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
+  if (entry.vaddr % page::kPageSize != 0 || entry.vaddr >= kMaxBytes) return false;
+  if (entry.pages == 0 || entry.pages > kMaxBytes / page::kPageSize) return false;
+  const bool parent = (entry.flags & page::kParent) != 0;
+  const bool present = (entry.flags & page::kPresent) != 0;
+  return (entry.flags & ~page::kKnownFlags) == 0 && parent != present;
 }
 
 bool is_plausible(const FrameHead& head) noexcept {
@@ -31,6 +38,9 @@ bool is_plausible(const FrameHead& head) noexcept {
     case FrameKind::zstd:
       return named && head.pages > 0 && head.pages <= kMaxFramePages && head.first < kMaxFirst && head.bytes > 0 &&
              head.bytes < head.pages * page::kPageSize;
+    case FrameKind::patched:
+      return named && head.pages > 0 && head.pages <= kMaxFramePages && head.first < kMaxFirst &&
+             head.bytes >= head.pages * sizeof(PatchHead) && head.bytes <= head.pages * kMaxPatchBytes;
     case FrameKind::zero:
       return named && head.pages > 0 && head.pages <= kMaxFramePages && head.first < kMaxFirst && head.bytes == 0;
     case FrameKind::map:

@@ -21,15 +21,6 @@ using page::kPageSize;
 constexpr size_t kMaxOpenFiles = 256;
 constexpr size_t kMaxImages = size_t{1} << 18;
 
-bool is_sound(const MapEntry& entry) noexcept {
-  constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
-  if (entry.vaddr % kPageSize != 0 || entry.vaddr >= kMaxBytes) return false;
-  if (entry.pages == 0 || entry.pages > kMaxBytes / kPageSize) return false;
-  const bool parent = (entry.flags & page::kParent) != 0;
-  const bool present = (entry.flags & page::kPresent) != 0;
-  return (entry.flags & ~page::kKnownFlags) == 0 && parent != present;
-}
-
 struct Present {
   uint64_t pages = 0;
   uint64_t lazy = 0;  // of these
@@ -76,7 +67,9 @@ Result<void> Intake::receive(UniqueFd directory, UniqueFd parent, Extent extent,
   if (!done.ok()) {
     for (const IncomingStream& stream : streams_) stream.shut_down();
   }
-  directory_.reset();
+  std::map<uint64_t, uint32_t> files;
+  for (const auto& [key, image] : images_) files.emplace(key, image.map.pages_id());
+  bases_.add(std::move(directory_), std::move(files));
   ++level_;
   return done;
 }
@@ -129,11 +122,20 @@ Result<void> Intake::take(const FrameHead& head, std::span<const std::byte> body
   const auto kind = static_cast<FrameKind>(head.kind);
   if (kind == FrameKind::map) return take_map(head, body);
   counters_->add(&Counters::body_bytes, body.size());
+  if (kind == FrameKind::patched) return take_patched(head, body, unpacker);
   if (kind != FrameKind::lz4 && kind != FrameKind::zstd) return take_pages(head, body);
   const auto pages = unpacker.unpack(kind, body, head.pages);
   if (!pages.ok()) return pages.error();
   counters_->add(&Counters::packed_pages, head.pages);
   return take_pages(head, pages.value());
+}
+
+Result<void> Intake::take_patched(const FrameHead& head, std::span<const std::byte> body, Unpacker& unpacker) noexcept {
+  const auto pages = unpacker.room(head.pages);
+  if (auto applied = bases_.apply(head, body, pages); !applied.ok()) return applied;
+  counters_->add(&Counters::patched_pages, head.pages);
+  counters_->add(&Counters::patch_bytes, body.size());
+  return take_pages(head, pages);
 }
 
 Result<void> Intake::take_pages(const FrameHead& head, std::span<const std::byte> body) noexcept {

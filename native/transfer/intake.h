@@ -11,6 +11,7 @@
 
 #include "core/thread.h"
 #include "page/parent_chain.h"
+#include "transfer/bases.h"
 #include "transfer/counters.h"
 #include "transfer/packing.h"
 #include "transfer/stream.h"
@@ -59,6 +60,7 @@ class Intake {
   Result<void> read_all(const Cancel& cancel) noexcept;
   Result<void> read_stream(IncomingStream& stream, const Cancel& cancel) noexcept;
   Result<void> take(const FrameHead& head, std::span<const std::byte> body, Unpacker& unpacker) noexcept;
+  Result<void> take_patched(const FrameHead& head, std::span<const std::byte> body, Unpacker& unpacker) noexcept;
   Result<void> take_pages(const FrameHead& head, std::span<const std::byte> body) noexcept;
   Result<void> take_map(const FrameHead& head, std::span<const std::byte> body) noexcept;
   Result<Image*> image_for(uint64_t key) noexcept;                      // mutex held
@@ -71,7 +73,8 @@ class Intake {
   std::vector<IncomingStream> streams_;
   uint64_t max_pages_;
   std::shared_ptr<Counters> counters_;
-  uint32_t level_ = 0;
+  Bases bases_;
+  uint32_t level_ = 0;  // as many are in bases_
   Extent extent_ = Extent::whole;
   std::mutex mutex_;
   UniqueFd directory_;

@@ -6,6 +6,8 @@
 #include "page/zero_scan.h"
 #include "sys/full_io.h"
 #include "transfer/clock.h"
+#include "transfer/emitter.h"
+#include "transfer/holes.h"
 
 namespace frazil::transfer {
 
@@ -97,7 +99,8 @@ Result<void> Level::sort(Worker& worker, const Outgoing& outgoing, const Stretch
   const size_t read = sorted->fates.size();
   for (size_t at = 0; at < read;) {
     const auto run = page::first_run(std::span(worker.buffer.data() + at * kPageSize, (read - at) * kPageSize));
-    if (run.zero && !stretch.left) std::fill_n(sorted->fates.begin() + static_cast<ptrdiff_t>(at), run.pages, Fate::zero);
+    if (run.zero && !stretch.left)
+      std::fill_n(sorted->fates.begin() + static_cast<ptrdiff_t>(at), run.pages, Fate::zero);
     at += run.pages;
   }
   if (!worker.digester) return {};
@@ -138,75 +141,47 @@ Result<uint64_t> Level::commit(Outgoing& outgoing, const Stretch& stretch, const
   return first;
 }
 
-Result<void> Level::emit(Worker& worker, const Stretch& stretch, const Sorted& sorted, uint64_t first) noexcept {
+Result<void> Level::emit(Worker& worker, const Stretch& stretch, const Sorted& sorted, uint64_t place) noexcept {
   const auto& fates = sorted.fates;
+  Emitter emitter(worker, counters_, *cancel_);
   counters_.add(&Counters::pages_in, fates.size());
+  SentPage first{image_key(stretch.image->id), stretch.vaddr, number_, place};
   for (size_t at = 0; at < fates.size();) {
     const auto from = fates.begin() + static_cast<ptrdiff_t>(at);
     const auto pages =
         static_cast<size_t>(std::find_if(from, fates.end(), [&](Fate fate) { return fate != *from; }) - from);
-    const std::span<std::byte> bytes(worker.buffer.data() + at * kPageSize, pages * kPageSize);
-    FrameHead head{0, number_, image_key(stretch.image->id), first, static_cast<uint32_t>(pages), 0};
+    Result<void> sent;
+    if (*from == Fate::same) counters_.add(&Counters::same_pages, pages);
+    if (*from == Fate::left) counters_.add(&Counters::left_pages, pages);
+    if (*from == Fate::zero) sent = emitter.zeros(first, pages);
+    if (*from == Fate::carried)
+      sent = emitter.carry(first, std::span(worker.buffer.data() + at * kPageSize, pages * kPageSize));
+    if (!sent.ok()) return sent;
     at += pages;
-    if (*from == Fate::same) {
-      counters_.add(&Counters::same_pages, pages);
-      continue;
-    }
-    first += pages;
-    if (*from == Fate::left) {
-      counters_.add(&Counters::left_pages, pages);
-      continue;
-    }
-    if (*from == Fate::zero) {
-      head.kind = static_cast<uint32_t>(FrameKind::zero);
-      counters_.add(&Counters::zero_pages, pages);
-      if (auto sent = send(worker, head, {}); !sent.ok()) return sent;
-    } else if (auto sent = send_pages(worker, head, bytes); !sent.ok()) {
-      return sent;
-    }
+    first.vaddr += pages * kPageSize;
+    if (*from != Fate::same) first.place += pages;
   }
   return {};
-}
-
-Result<void> Level::send_pages(Worker& worker, FrameHead head, std::span<std::byte> pages) noexcept {
-  const std::span<std::byte> packed = worker.packer ? worker.packer->pack(pages) : std::span<std::byte>();
-  const std::span<std::byte> body = packed.empty() ? pages : packed;
-  head.kind = static_cast<uint32_t>(packed.empty() ? FrameKind::pages : worker.packer->kind());
-  head.bytes = static_cast<uint32_t>(body.size());
-  counters_.add(&Counters::sent_pages, head.pages);
-  if (!packed.empty()) counters_.add(&Counters::packed_pages, head.pages);
-  counters_.add(&Counters::body_bytes, head.bytes);
-  return send(worker, head, body);
-}
-
-Result<void> Level::send(Worker& worker, FrameHead head, std::span<std::byte> body) noexcept {
-  const uint64_t before = worker.stream.sent();
-  const uint64_t from = now_ns();
-  auto sent = worker.stream.send(head, body, *cancel_);
-  const uint64_t ns = now_ns() - from;
-  counters_.add(&Counters::wire_bytes, worker.stream.sent() - before);
-  counters_.add(&Counters::stall_ns, ns);
-  if (worker.packer) worker.packer->sent(body.size(), ns);
-  return sent;
 }
 
 Result<void> Level::finish(int directory, const Cancel& cancel) noexcept {
   follow(cancel);
   for (const Outgoing* outgoing : order_) {
-    if (auto sent = send_map(*outgoing, directory); !sent.ok()) return sent;
+    if (auto sent = send_map(*outgoing, directory, cancel); !sent.ok()) return sent;
   }
   for (Worker& worker : workers_) {
     const FrameHead head{static_cast<uint32_t>(FrameKind::barrier), number_, 0, 0, 0, 0};
-    if (auto sent = send(worker, head, {}); !sent.ok()) return sent;
+    if (auto sent = Emitter(worker, counters_, cancel).send(head, {}); !sent.ok()) return sent;
   }
   return {};
 }
 
 // All on the first stream: there they keep their order.
-Result<void> Level::send_map(const Outgoing& outgoing, int directory) noexcept {
+Result<void> Level::send_map(const Outgoing& outgoing, int directory, const Cancel& cancel) noexcept {
   const page::PagemapWriter map = with_holes(outgoing.image->map, outgoing.same);
   const page::ImageId& id = outgoing.image->id;
   const auto& entries = map.entries();
+  Emitter emitter(workers_.front(), counters_, cancel);
   size_t at = 0;
   do {
     std::vector<MapEntry> some;
@@ -215,30 +190,10 @@ Result<void> Level::send_map(const Outgoing& outgoing, int directory) noexcept {
     const auto body = std::as_writable_bytes(std::span(some));
     const FrameHead head{static_cast<uint32_t>(FrameKind::map), number_, image_key(id), 0, 0,
                          static_cast<uint32_t>(body.size())};
-    if (auto sent = send(workers_.front(), head, body); !sent.ok()) return sent;
+    if (auto sent = emitter.send(head, body); !sent.ok()) return sent;
   } while (at < entries.size());
   if (directory < 0) return {};
   return map.write(directory, id);
-}
-
-page::PagemapWriter with_holes(const page::PagemapWriter& map, const std::vector<page::PagemapEntry>& same) {
-  page::PagemapWriter holed(map.pages_id());
-  auto hole = same.begin();
-  for (const page::PagemapEntry& entry : map.entries()) {
-    for (uint64_t at = entry.vaddr; at < entry.end();) {
-      const bool inside = hole != same.end() && hole->vaddr < entry.end();
-      // A hole may have begun in the entry before: neighbours with different flags are different entries.
-      const uint64_t from = inside ? std::max(at, hole->vaddr) : entry.end();
-      if (from > at) (void)holed.append({at, (from - at) / kPageSize, entry.flags});
-      at = from;
-      if (!inside) continue;
-      const uint64_t end = std::min(hole->end(), entry.end());
-      (void)holed.append({at, (end - at) / kPageSize, page::kParent});
-      at = end;
-      if (hole->end() == end) ++hole;
-    }
-  }
-  return holed;
 }
 
 }  // namespace frazil::transfer

@@ -18,20 +18,11 @@
 #include "page/store.h"
 #include "transfer/counters.h"
 #include "transfer/digest_table.h"
-#include "transfer/packing.h"
-#include "transfer/stream.h"
+#include "transfer/worker.h"
 
 namespace frazil::transfer {
 
 using DigestTables = std::map<uint64_t, DigestTable>;  // by image_key()
-
-// A sender's tools, one set per stream; they live as long as the streams.
-struct Worker {
-  OutgoingStream stream;
-  std::optional<PageDigester> digester;
-  std::optional<Packer> packer;
-  std::vector<std::byte> buffer = std::vector<std::byte>(kMaxFramePages * page::kPageSize);
-};
 
 // Consecutive pages of one image, at most kMaxFramePages.
 struct Stretch {
@@ -92,10 +83,8 @@ class Level final : public page::Store {
 
   Result<void> sort(Worker& worker, const Outgoing& outgoing, const Stretch& stretch, Sorted* sorted) noexcept;
   Result<uint64_t> commit(Outgoing& outgoing, const Stretch& stretch, const Sorted& sorted) noexcept;
-  Result<void> emit(Worker& worker, const Stretch& stretch, const Sorted& sorted, uint64_t first) noexcept;
-  Result<void> send_pages(Worker& worker, FrameHead head, std::span<std::byte> pages) noexcept;
-  Result<void> send(Worker& worker, FrameHead head, std::span<std::byte> body) noexcept;
-  Result<void> send_map(const Outgoing& outgoing, int directory) noexcept;
+  Result<void> emit(Worker& worker, const Stretch& stretch, const Sorted& sorted, uint64_t place) noexcept;
+  Result<void> send_map(const Outgoing& outgoing, int directory, const Cancel& cancel) noexcept;
 
   uint32_t number_;
   Maps maps_;
@@ -110,8 +99,5 @@ class Level final : public page::Store {
   std::vector<Outgoing*> order_;
   DigestTables tables_;
 };
-
-// `entries` with the pages of `same` (sorted, each within an entry) turned into holes for the parent.
-page::PagemapWriter with_holes(const page::PagemapWriter& entries, const std::vector<page::PagemapEntry>& same);
 
 }  // namespace frazil::transfer

@@ -1,6 +1,7 @@
 #include "transfer/packing.h"
 
 #include "transfer/clock.h"
+#include "transfer/mean.h"
 
 namespace frazil::transfer {
 namespace {
@@ -9,9 +10,6 @@ namespace {
 constexpr double kWorthwhile = 0.9;
 // A frame in so many is packed all the same: the link or the pages may have changed.
 constexpr unsigned kTryAgain = 16;
-constexpr double kForget = 0.125;
-
-void learn(double* mean, double value) noexcept { *mean = *mean == 0 ? value : *mean + kForget * (value - *mean); }
 
 }  // namespace
 
@@ -53,10 +51,14 @@ Result<std::span<const std::byte>> Unpacker::unpack(FrameKind kind, std::span<co
                                                     uint32_t pages) noexcept {
   const auto found = decompressor(kind);
   if (!found.ok()) return found.error();
-  pages_.resize(kMaxBodyBytes);
-  const auto bytes = found.value()->frame(body, std::span(pages_));
+  const auto bytes = found.value()->frame(body, room(kMaxFramePages));
   if (!bytes.ok() || bytes.value() != pages * page::kPageSize) return SysError{EPROTO, "recv"};
   return std::span<const std::byte>(pages_.data(), bytes.value());
+}
+
+std::span<std::byte> Unpacker::room(uint32_t pages) noexcept {
+  pages_.resize(kMaxBodyBytes);
+  return std::span(pages_).first(pages * page::kPageSize);
 }
 
 Result<compress::Decompressor*> Unpacker::decompressor(FrameKind kind) noexcept {

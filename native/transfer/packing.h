@@ -52,6 +52,9 @@ class Unpacker {
   // Exactly `pages` pages, good until the next call. EPROTO when they are not in `body`, ELIBACC without the library.
   Result<std::span<const std::byte>> unpack(FrameKind kind, std::span<const std::byte> body, uint32_t pages) noexcept;
 
+  // Where so many pages can be made, good until the next call.
+  std::span<std::byte> room(uint32_t pages) noexcept;
+
  private:
   Result<compress::Decompressor*> decompressor(FrameKind kind) noexcept;
 

@@ -15,15 +15,22 @@ Result<StreamKey> random_key() noexcept {
 }  // namespace
 
 Result<std::unique_ptr<Sender>> Sender::open(SenderOptions options, std::shared_ptr<Counters> counters) noexcept {
-  auto& [sockets, keys, digests, packing] = options;
+  auto& [sockets, keys, digests, packing, delta] = options;
   if (sockets.empty() || (!keys.empty() && keys.size() != sockets.size())) return SysError{EINVAL, "connect"};
   const auto digest_key = random_key();
   if (!digest_key.ok()) return digest_key.error();
+  std::unique_ptr<SentPages> sent;
+  if (delta) {
+    auto opened = SentPages::open(delta->cache_bytes);
+    if (!opened.ok()) return opened.error();
+    sent = std::move(opened).value();
+  }
   std::vector<Worker> workers;
   for (size_t i = 0; i < sockets.size(); ++i) {
     auto stream = OutgoingStream::open(std::move(sockets[i]), keys.empty() ? std::optional<StreamKey>() : keys[i]);
     if (!stream.ok()) return stream.error();
-    Worker& worker = workers.emplace_back(Worker{std::move(stream).value(), std::nullopt, std::nullopt});
+    Worker& worker = workers.emplace_back(Worker{std::move(stream).value(), {}, {}, {}});
+    if (sent) worker.delta.emplace(*sent, delta->always);
     if (packing) {
       auto packer = Packer::open(*packing);
       if (!packer.ok()) return packer.error();
@@ -34,7 +41,7 @@ Result<std::unique_ptr<Sender>> Sender::open(SenderOptions options, std::shared_
     if (!digester.ok()) return digester.error();
     worker.digester = std::move(digester).value();
   }
-  return std::unique_ptr<Sender>(new Sender(std::move(workers), std::move(counters)));
+  return std::unique_ptr<Sender>(new Sender(std::move(sent), std::move(workers), std::move(counters)));
 }
 
 Level& Sender::begin(Maps maps) {

@@ -18,6 +18,7 @@ struct SenderOptions {
   std::vector<StreamKey> keys;  // one for each socket, or none at all
   bool digests = false;
   std::optional<Packing> packing;
+  std::optional<DeltaOptions> delta;
 };
 
 // A level is begun by serve(), scan() or leave() and ended by finish(); these never overlap. After a failure the streams are of no use any
@@ -37,11 +38,12 @@ class Sender {
   Result<void> finish(int directory, const Cancel& cancel) noexcept;
 
  private:
-  Sender(std::vector<Worker> workers, std::shared_ptr<Counters> counters) noexcept
-      : workers_(std::move(workers)), counters_(std::move(counters)) {}
+  Sender(std::unique_ptr<SentPages> sent, std::vector<Worker> workers, std::shared_ptr<Counters> counters) noexcept
+      : sent_(std::move(sent)), workers_(std::move(workers)), counters_(std::move(counters)) {}
   Level& begin(Maps maps);
   void shut_down() noexcept;
 
+  std::unique_ptr<SentPages> sent_;  // the workers' own
   std::vector<Worker> workers_;
   std::shared_ptr<Counters> counters_;
   page::Counters received_;

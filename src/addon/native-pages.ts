@@ -158,6 +158,9 @@ export interface TransferCounters {
   readonly sentPages: number;
   /** Of these, compressed. */
   readonly packedPages: number;
+  /** Of these, as what differs from what was sent of them before; and what that took. */
+  readonly patchedPages: number;
+  readonly patchBytes: number;
   /** What the carried pages took. */
   readonly bodyBytes: number;
   /** All bytes of the page streams. */
@@ -176,6 +179,15 @@ export interface NativePageSenderOptions {
   readonly keys?: readonly Uint8Array[];
   readonly digests: boolean;
   readonly packing?: NativePacking;
+  readonly delta?: NativeDelta;
+}
+
+/** Pages that are sent again travel as what differs. */
+export interface NativeDelta {
+  /** Of memory for what was sent, at most. */
+  readonly cacheBytes: number;
+  /** Also while the link is faster than finding the difference. */
+  readonly always: boolean;
 }
 
 /** How pages are compressed on their way. */

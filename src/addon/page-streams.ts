@@ -5,6 +5,7 @@ import { type Job, type JobOptions, runJob } from './job.js';
 import { native } from './load.js';
 import type { Fd } from './native-core.js';
 import type {
+  NativeDelta,
   NativePacking,
   NativePageIntakeOptions,
   NativePageSenderOptions,
@@ -15,6 +16,7 @@ import type {
 
 export type { PageCodec, TransferCounters } from './native-pages.js';
 export type PagePacking = NativePacking;
+export type PageDelta = NativeDelta;
 export type PageSenderOptions = NativePageSenderOptions;
 export type PageIntakeOptions = NativePageIntakeOptions;
 

@@ -37,6 +37,8 @@ const MS_PER_S = 1000;
 // What CRIU and we do whatever the size, in times that CRIU takes to start there and then (pace.ts): once, and for each task (stopping it, its
 // parasite and its image files; making it again). Of trees of 1, 8 and 24 tasks with four threads each, CRIU 4.2.
 const FREEZE_PACES = { once: 1, task: 1 };
+// Of what a task costs, until it stands still.
+const STOP_SHARE = 0.3;
 const FILES_PACES = 0.5;
 // Of what a task costs in a dump.
 const IMAGES_SHARE = 0.5;
@@ -51,8 +53,10 @@ export function predictDowntime(model: DowntimeModel): Prediction {
   const lookMs = (lookedBytes: number): number => (lookedBytes / dumpBytesPerSecond) * MS_PER_S;
   const transferMs = ((dirtyBytes * wireRatio) / wireBytesPerSecond) * MS_PER_S;
   const dumpMs = lookMs(lookedAtBytes + dirtyBytes);
+  const stopMs = STOP_SHARE * FREEZE_PACES.task * tasks * paceMs.here;
   const fixed = {
-    dump: freezeMs(model),
+    freeze: stopMs,
+    dump: frozenDumpMs(model) - stopMs,
     transfer: FILES_PACES * paceMs.here,
     // The files and `restore` arrive, `prepared` comes back.
     restore:
@@ -76,13 +80,13 @@ export function predictDowntime(model: DowntimeModel): Prediction {
 }
 
 // A pre-dump has stopped all tasks, read their lists and put its parasite into each; the rest of a dump is their images.
-function freezeMs({ tasks, paceMs, areasMs, frozenMs }: DowntimeModel): number {
+function frozenDumpMs({ tasks, paceMs, areasMs, frozenMs }: DowntimeModel): number {
   if (frozenMs === undefined) return (FREEZE_PACES.once + FREEZE_PACES.task * tasks) * paceMs.here + areasMs;
   return frozenMs + (FREEZE_PACES.once + IMAGES_SHARE * FREEZE_PACES.task * tasks) * paceMs.here;
 }
 
-function sum({ dump, transfer, restore, resume }: DowntimeParts): number {
-  return dump + transfer + restore + resume;
+function sum({ freeze, dump, transfer, restore, resume }: DowntimeParts): number {
+  return freeze + dump + transfer + restore + resume;
 }
 
 /** What had changed after so long. */

@@ -11,6 +11,7 @@ import { preflight } from '../../src/migrate/destination/preflight.js';
 import { migrate } from '../../src/migrate/migrate.js';
 import { receive } from '../../src/migrate/receive.js';
 import type { MigrateOptions } from '../../src/migrate/source/options.js';
+import { PROTOCOL_VERSION } from '../../src/migrate/wire/messages.js';
 import { ask } from '../helpers/ask.js';
 import { CRIU_41, CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
@@ -24,8 +25,20 @@ import { until } from '../helpers/until.js';
 // On a busy machine the downtime that is aimed at may be out of reach.
 const MODERATE: Omit<MigrateOptions, 'to'> = { maxDowntimeMs: 2000 };
 
-for (const options of [{ maxIterations: 0 }, MODERATE] satisfies Omit<MigrateOptions, 'to'>[]) {
-  const how = options.maxIterations === 0 ? 'with a final dump alone' : 'with iterations';
+// More iterations than are of use, so that the same pages travel again and again.
+const PATCHED: Omit<MigrateOptions, 'to'> = {
+  maxDowntimeMs: 1,
+  maxIterations: 4,
+  whenDiverging: 'stop',
+  delta: 'always',
+};
+const WAYS: readonly (readonly [string, Omit<MigrateOptions, 'to'>])[] = [
+  ['with a final dump alone', { maxIterations: 0 }],
+  ['with iterations', MODERATE],
+  ['with what differs of pages that were sent before', PATCHED],
+];
+
+for (const [how, options] of WAYS) {
   testWith([CRIU_42.here], `a tree with three threads moves ${how}, with every byte`, async () => {
     await using dir = tempDir();
     const control = join(dir.path, 'control');
@@ -43,6 +56,10 @@ for (const options of [{ maxIterations: 0 }, MODERATE] satisfies Omit<MigrateOpt
     expect(report.downtimeMs).toBeGreaterThan(0);
     const parts = Object.values(report.downtime ?? {}).reduce((sum, ms) => sum + ms, 0);
     expect(parts).toBeCloseTo(report.downtimeMs ?? 0, 3);
+    expect(report.downtime?.freeze).toBeGreaterThan(0);
+    const delta = report.stages.find(({ stage }) => stage === 'delta');
+    if (options === PATCHED) expect(delta?.carriedBytes).toBeLessThan((delta?.bytes ?? 0) / 4);
+    expect(report.streams).toBeGreaterThan(0);
     if (options.maxIterations === 0) expect(report.iterations).toHaveLength(1);
     // The last level carries next to nothing: all is there already.
     else expect(report.iterations.at(-1)?.changedBytes).toBeLessThan(2 ** 20);
@@ -298,7 +315,7 @@ testWith([CRIU_42.here], 'processors are compared by CRIU', async () => {
     preflight(
       {
         type: 'hello',
-        version: 4,
+        version: PROTOCOL_VERSION,
         id: '0'.repeat(32),
         pid: 1,
         tasks: [],

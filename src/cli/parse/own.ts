@@ -332,12 +332,18 @@ export const OWN_COMMANDS = {
       value: 'DIR',
     }),
     own('dry-run', { text: 'Iterate and predict the downtime; the tree stays' }),
-    number('streams', 'Page streams, 1 to 16; default 2'),
+    number('streams', 'Page streams, 1 to 16; default: as processors and link ask for'),
     own('compress', {
       text: 'Pages on their way: auto (default), none, lz4 or zstd',
       argument: 'required',
       value: 'HOW',
     }),
+    own('delta', {
+      text: 'Pages that are sent again as what differs: auto (default), none or always',
+      argument: 'required',
+      value: 'HOW',
+    }),
+    number('delta-cache', 'Memory for that, in bytes; default an eighth of the tree, 16 to 256 MiB'),
     own('tracking', {
       text: 'How changed pages are found: auto (default), soft-dirty (by the kernel) or digest',
       argument: 'required',
@@ -346,6 +352,7 @@ export const OWN_COMMANDS = {
     number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
     number('max-iterations', 'At most so many before the final dump, 0 for none; default 30, with --mode hybrid 1'),
     number('max-total', 'Give up after so many milliseconds'),
+    number('max-bytes', 'Give up when so many bytes were sent'),
     ...NETWORK,
     own('throttle', {
       text: 'Slow a tree down that changes faster than the link carries, by at most this share of its processor time (0.95 at most); it is alone in its cgroup',

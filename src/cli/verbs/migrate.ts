@@ -80,10 +80,13 @@ function wanted(settings: Settings): MigrateOptions {
     ...(settings.has('compress') ? { compress: packing(lastValue(settings, 'compress')) } : {}),
     ...(settings.has('tracking') ? { tracking: tracking(lastValue(settings, 'tracking')) } : {}),
     ...(settings.has('throttle') ? { throttle: throttleOf(lastValue(settings, 'throttle')) } : {}),
+    ...(settings.has('delta') ? { delta: deltas(lastValue(settings, 'delta')) } : {}),
+    ...numberOf(settings, 'delta-cache', 'deltaCacheBytes'),
     ...numberOf(settings, 'streams', 'streams'),
     ...numberOf(settings, 'max-downtime', 'maxDowntimeMs'),
     ...numberOf(settings, 'max-iterations', 'maxIterations'),
     ...numberOf(settings, 'max-total', 'maxTotalMs'),
+    ...numberOf(settings, 'max-bytes', 'maxBytes'),
   };
 }
 
@@ -100,6 +103,11 @@ function diverging(text: string | undefined): NonNullable<MigrateOptions['whenDi
 function packing(text: string | undefined): NonNullable<MigrateOptions['compress']> {
   if (text === 'auto' || text === 'none' || text === 'lz4' || text === 'zstd') return text;
   throw new UsageError(`--compress: auto, none, lz4 or zstd expected, not "${text}"`, 'migrate');
+}
+
+function deltas(text: string | undefined): NonNullable<MigrateOptions['delta']> {
+  if (text === 'auto' || text === 'none' || text === 'always') return text;
+  throw new UsageError(`--delta: auto, none or always expected, not "${text}"`, 'migrate');
 }
 
 function tracking(text: string | undefined): NonNullable<MigrateOptions['tracking']> {

@@ -13,6 +13,7 @@ import { namesItsLog } from '../../errors/checkpoint-error.js';
 import { Held } from '../../images/held.js';
 import { openScratch } from '../../images/scratch.js';
 import { openDirectory } from '../../images/staging.js';
+import { readDumpStats } from '../../images/stats.js';
 import { encodeOptions } from '../../options/request.js';
 import type { DumpOptions } from '../../options/types.js';
 import { writeConfigFile } from '../../rpc/config-file.js';
@@ -53,6 +54,8 @@ export interface FinalDumpPlan {
 export interface FinalDump {
   /** Moments, as of performance.now(). */
   readonly at: { readonly frozen: number; readonly dumped: number; readonly sent: number };
+  /** Until all tasks stood still; absent when CRIU did not live to say it. */
+  readonly freezeMs: number | undefined;
   /** Whether CRIU said that it killed the tree. Told to resume it, it says no. */
   readonly killed: boolean;
 }
@@ -100,7 +103,14 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
     throw failure;
   }
   if (answer.kind === 'served' && plan.unlock) await unlock(locked);
-  return { at: hold.at, killed: answer.kind === 'served' };
+  return { at: hold.at, freezeMs: await freezingOf(workDir), killed: answer.kind === 'served' };
+}
+
+const US_PER_MS = 1000;
+
+async function freezingOf(workDir: string): Promise<number | undefined> {
+  const stats = await readDumpStats(workDir).catch(() => undefined);
+  return stats === undefined ? undefined : stats.freezing_time / US_PER_MS;
 }
 
 /** What is left behind lies in its folder, and outlives the dump. */

@@ -7,7 +7,7 @@ import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { Link, SourceChannel } from '../wire/connect.js';
 import { PROTOCOL_VERSION } from '../wire/messages.js';
 import { hostFacts } from './host-facts.js';
-import { type MigrationPlan, mayLeave, streamsOf } from './opened.js';
+import { type MigrationPlan, mayLeave } from './opened.js';
 
 // A tree may grow while it moves, and every page of it may travel in every iteration.
 const MAX_GROWTH = 64;
@@ -20,11 +20,21 @@ export interface Introduction {
   readonly link: Link;
   readonly bytes: number;
   readonly pids: readonly number[];
+  readonly streams: number;
   readonly signal: AbortSignal;
 }
 
 /** The session that page streams are for, and what pages may be compressed with. */
-export async function introduce({ plan, id, criu, link, bytes, pids, signal }: Introduction): Promise<Welcome> {
+export async function introduce({
+  plan,
+  id,
+  criu,
+  link,
+  bytes,
+  pids,
+  streams,
+  signal,
+}: Introduction): Promise<Welcome> {
   await link.channel.send({
     type: 'hello',
     version: PROTOCOL_VERSION,
@@ -33,7 +43,7 @@ export async function introduce({ plan, id, criu, link, bytes, pids, signal }: I
     tasks: (await sharesPids(plan.pid)) ? pids : [],
     bytes,
     maxBytes: Math.max(MIN_BYTES, bytes) * MAX_GROWTH,
-    streams: streamsOf(plan.options),
+    streams,
     leaves: mayLeave(plan.options),
     kernel: release(),
     machine: arch(),

@@ -85,6 +85,8 @@ export function count(
     changedBytes,
     zeroPages: end.zeroPages - start.zeroPages,
     samePages: end.samePages - start.samePages,
+    patchedBytes: (end.patchedPages - start.patchedPages) * PAGE_BYTES,
+    patchBytes: end.patchBytes - start.patchBytes,
     packedBytes: (end.packedPages - start.packedPages) * PAGE_BYTES,
     bodyBytes: end.bodyBytes - start.bodyBytes,
     wireBytes,

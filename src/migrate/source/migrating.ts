@@ -16,12 +16,13 @@ import { expectMessage, introduce } from './introduce.js';
 import { type Iterated, iterate } from './iterate.js';
 import { prepareFolder } from './keep.js';
 import { openLeftBehind } from './left-behind.js';
-import { DEFAULTS, iterationsOf, type MigrationPlan, mayLeave, type Opened, streamsOf } from './opened.js';
+import { DEFAULTS, iterationsOf, type MigrationPlan, mayLeave, type Opened } from './opened.js';
 import type { MigrateProgress, MigrateReport } from './options.js';
-import { packingOf } from './packing.js';
+import { deltaOf, packingOf } from './packing.js';
 import { openPreDumps } from './pre-dumps.js';
 import { reportOf } from './report.js';
 import { measureShape } from './shape.js';
+import { chooseStreams } from './streams.js';
 import { scanTasksOf } from './tasks.js';
 import { openThrottle } from './throttle.js';
 import { chooseTracking } from './tracking.js';
@@ -42,17 +43,11 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
   const link = await connectControl({ to, security, signal: work.signal });
   const streams: Fd[] = [];
   try {
-    const { session, codecs, rootThere } = await introduce({
-      plan,
-      id,
-      criu,
-      link,
-      bytes: expected.bytes,
-      pids: expected.pids,
-      signal: work.signal,
-    });
+    const chosen = await chooseStreams(options, link);
+    const { count } = chosen;
+    const introduction = { plan, id, criu, link, streams: count, ...expected, signal: work.signal };
+    const { session, codecs, rootThere } = await introduce(introduction);
     // Side by side: they are accepted when all are there.
-    const count = streamsOf(options);
     const opening = Array.from({ length: count + (mayLeave(options) ? 1 : 0) }, (_, i) =>
       connectPages({ to, security, signal: work.signal }, session, i),
     );
@@ -69,13 +64,27 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
       // What the kernel says was written need not be compared.
       digests: iterationsOf(options) > 0 && !tracked,
       ...packingOf(options, codecs),
+      ...deltaOf(options, expected.bytes),
       ...(keys.length === 0 ? {} : { keys }),
     });
     if (options.dryRun !== true) await plan.vessel?.move(link.channel, rootThere);
     await using preDumps = tracked
       ? await openPreDumps({ pid, criu: criu.path, options: options.dump ?? {}, sender })
       : undefined;
-    return await move({ plan, work, criu, id, begun, link, left, sender, tracking, preDumps, throttle });
+    return await move({
+      plan,
+      work,
+      criu,
+      id,
+      begun,
+      link,
+      left,
+      sender,
+      streams: chosen,
+      tracking,
+      preDumps,
+      throttle,
+    });
   } finally {
     for (const stream of streams) stream.close();
     link.channel.close();

@@ -9,6 +9,7 @@ import type { LeftConnection } from '../wire/left.js';
 import type { SourceSecurity } from '../wire/security.js';
 import type { MigrateOptions, MigrateProgress } from './options.js';
 import type { PreDumps } from './pre-dumps.js';
+import type { ChosenStreams } from './streams.js';
 import type { Throttle } from './throttle.js';
 import type { ChosenTracking } from './tracking.js';
 import type { Vessel } from './vessel.js';
@@ -21,7 +22,7 @@ export interface MigrationPlan {
   readonly vessel?: Vessel;
 }
 
-export const DEFAULTS = { streams: 2, maxDowntimeMs: 250, maxIterations: 30, guardianPatienceMs: 3_600_000 } as const;
+export const DEFAULTS = { maxDowntimeMs: 250, maxIterations: 30, guardianPatienceMs: 3_600_000 } as const;
 export interface Opened {
   readonly plan: MigrationPlan;
   readonly work: Work<MigrateProgress>;
@@ -34,14 +35,11 @@ export interface Opened {
   /** For pages that are left behind, when they may be. */
   readonly left: LeftConnection | undefined;
   readonly sender: PageSender;
+  readonly streams: ChosenStreams;
   readonly tracking: ChosenTracking;
   /** Where the kernel tracks writes, and there are iterations. */
   readonly preDumps: PreDumps | undefined;
   readonly throttle: Throttle | undefined;
-}
-
-export function streamsOf({ streams }: MigrateOptions): number {
-  return streams ?? DEFAULTS.streams;
 }
 
 export function iterationsOf({ mode, maxIterations }: MigrateOptions): number {

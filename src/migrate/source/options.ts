@@ -17,13 +17,23 @@ export interface MigrateOptions {
   readonly certificates?: CertificateFiles;
   /** Everything in plaintext: the receiver must want it, too. */
   readonly plaintext?: boolean;
-  /** Page streams, 1 to 16. Default: 2. */
+  /** Page streams, 1 to 16. Default: as many as there are processors to fill them, and as the delay of the link needs. */
   readonly streams?: number;
   /**
    * Compression of pages on their way. Default `auto`: with the fastest that both sides have, frame by frame, whenever the link is slower
    * than the compressor, as both are measured; `lz4` and `zstd` try every frame.
    */
   readonly compress?: 'auto' | 'none' | PageCodec;
+  /**
+   * Pages that are sent again travel as what differs from what was sent before. Default `auto`: while finding that out takes less time than it
+   * saves on the link, as both are measured; `always` tries every page.
+   */
+  readonly delta?: 'auto' | 'none' | 'always';
+  /**
+   * Memory for what was sent of pages that are sent again, in bytes. Taken only as far as it is needed. Default: an eighth of the tree, at
+   * least 16 MiB and at most 256 MiB.
+   */
+  readonly deltaCacheBytes?: number;
   /**
    * How pages that have changed are found. Default `auto`: the kernel tells where it can (soft-dirty), and else by their digests.
    * `soft-dirty` on a kernel without it is FEATURE_MISSING.
@@ -86,6 +96,9 @@ export interface IterationReport {
   readonly changedBytes: number;
   readonly zeroPages: number;
   readonly samePages: number;
+  /** Of pages that travelled as what differs from what was sent of them before; and what that took. */
+  readonly patchedBytes: number;
+  readonly patchBytes: number;
   /** Of pages that travelled compressed, before it. */
   readonly packedBytes: number;
   /** What all pages that travelled took. */
@@ -141,6 +154,11 @@ export interface MigrateReport {
   /** Why it was chosen: a clause. */
   readonly trackingReason: string;
   readonly iterations: readonly IterationReport[];
+  /** What each stage has saved; one that was not used is not there. */
+  readonly stages: readonly StageReport[];
+  /** Page streams, and why as many: a clause. */
+  readonly streams: number;
+  readonly streamsReason: string;
   /** All bytes of the page streams. */
   readonly wireBytes: number;
   readonly totalMs: number;
@@ -160,9 +178,20 @@ export interface MigrateReport {
   readonly stallMs: number;
 }
 
+/** One of the ways in which pages travel as less than they are. */
+export interface StageReport {
+  readonly stage: 'zero' | 'unchanged' | 'delta' | 'compression';
+  /** Of pages that it has taken. */
+  readonly bytes: number;
+  /** What was carried for them. */
+  readonly carriedBytes: number;
+}
+
 /** Parts of the downtime, in milliseconds. */
 export interface DowntimeParts {
-  /** Freezing, dumping, and sending on the way. */
+  /** Until all tasks stand still, as CRIU says; 0 of a CRIU that did not live to say it. */
+  readonly freeze: number;
+  /** Dumping, and sending on the way. */
   readonly dump: number;
   /** What was still to be sent when CRIU had dumped. */
   readonly transfer: number;

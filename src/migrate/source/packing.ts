@@ -1,6 +1,6 @@
-// Whether pages are compressed on their way, and how.
+// What is done to pages on their way, besides leaving them out.
 
-import type { PageCodec, PagePacking } from '../../addon/page-streams.js';
+import type { PageCodec, PageDelta, PagePacking } from '../../addon/page-streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import type { MigrateOptions } from './options.js';
 
@@ -23,4 +23,18 @@ export function packingOf(
       { feature: compress, option: 'compress' },
     );
   return { packing: { codec: compress, level: LEVELS[compress], always: true } };
+}
+
+const MIB = 2 ** 20;
+// Of the tree. What it writes again and again within an iteration or two is what the cache is for.
+const CACHE_SHARE = 8;
+const CACHE_BYTES = { least: 16 * MIB, most: 256 * MIB };
+
+export function deltaOf(
+  { delta = 'auto', deltaCacheBytes }: MigrateOptions,
+  treeBytes: number,
+): { readonly delta?: PageDelta } {
+  if (delta === 'none') return {};
+  const share = Math.min(CACHE_BYTES.most, Math.max(CACHE_BYTES.least, Math.floor(treeBytes / CACHE_SHARE)));
+  return { delta: { cacheBytes: deltaCacheBytes ?? share, always: delta === 'always' } };
 }

@@ -4,23 +4,26 @@ import type { Final } from './final.js';
 import type { Iterated } from './iterate.js';
 import type { Opened } from './opened.js';
 import type { MigrateReport } from './options.js';
+import { stagesOf } from './stages.js';
 
 /** `final` is absent for a dry run. */
 export function reportOf(
-  { plan, begun, sender, link, tracking }: Opened,
+  { plan, begun, sender, link, tracking, streams }: Opened,
   iterated: Iterated | undefined,
   final: Final | undefined,
 ): MigrateReport {
   const { wireBytes, cpuNs, stallNs } = sender.counters();
   const at = final?.outcome.at;
   const dumped = final?.dump.at;
+  const freezeMs = final?.dump.freezeMs ?? 0;
   // The word was under way for as long.
   const runs = Math.max(at?.prepared ?? 0, (at?.running ?? 0) - link.roundTripMs / 2);
   const downtime =
     at === undefined || dumped === undefined
       ? undefined
       : {
-          dump: dumped.dumped - dumped.frozen,
+          freeze: freezeMs,
+          dump: dumped.dumped - dumped.frozen - freezeMs,
           transfer: dumped.sent - dumped.dumped,
           restore: at.prepared - dumped.sent,
           resume: runs - at.prepared,
@@ -33,6 +36,9 @@ export function reportOf(
     tracking: tracking.kind,
     trackingReason: tracking.reason,
     iterations: [...(iterated?.iterations ?? []), ...(final === undefined ? [] : [final.report])],
+    stages: stagesOf(sender.counters()),
+    streams: streams.count,
+    streamsReason: streams.reason,
     wireBytes,
     totalMs: performance.now() - begun,
     downtimeMs,

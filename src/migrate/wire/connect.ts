@@ -18,6 +18,8 @@ export interface Link {
   readonly channel: SourceChannel;
   /** A round trip, as the connection took one to be made. */
   readonly roundTripMs: number;
+  /** Of our end; absent on a unix socket. */
+  readonly localAddress: string | undefined;
   /** The key of a page stream; without one they are plaintext. */
   keyOf(stream: number): Uint8Array | undefined;
   /** The same of the connection for pages that are left behind. */
@@ -35,12 +37,14 @@ export async function connectControl(options: ConnectOptions): Promise<Link> {
   const begun = performance.now();
   const socket = await dial(options);
   const roundTripMs = performance.now() - begun;
+  const { localAddress } = socket;
   const { security, to } = options;
   if (security.kind === 'plaintext') {
     socket.write(CONTROL);
     return {
       channel: openChannel(socket, parseToSource),
       roundTripMs,
+      localAddress,
       keyOf: () => undefined,
       leftKeys: () => undefined,
     };
@@ -50,6 +54,7 @@ export async function connectControl(options: ConnectOptions): Promise<Link> {
   return {
     channel: openChannel(tls, parseToSource),
     roundTripMs,
+    localAddress,
     keyOf: (stream) => pageKeyOf(tls, stream),
     leftKeys: () => leftKeysOf(tls),
   };

@@ -11,7 +11,7 @@ import { duration, type Fields, fieldsOf, hex, MAX_TEXT, rate, text, unexpected,
 /** In the order of preference. */
 export const PAGE_CODECS: readonly PageCodec[] = ['lz4', 'zstd'];
 /** Both ends speak this version or none. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** What a restore needs to be told that a dump was told. */
 export interface RestoreNeeds {

@@ -21,6 +21,8 @@ function iteration(number: number, given: Partial<IterationReport>): IterationRe
     changedBytes: 100 * MIB,
     zeroPages: 0,
     samePages: 0,
+    patchedBytes: 0,
+    patchBytes: 0,
     packedBytes: 0,
     bodyBytes: 0,
     wireBytes: 0,

@@ -56,7 +56,10 @@ describe('predictDowntime()', () => {
 
   it('is the sum of its parts', () => {
     const { predictedDowntime: parts, predictedDowntimeMs } = predictDowntime(model);
-    expect(parts.dump + parts.transfer + parts.restore + parts.resume).toBeCloseTo(predictedDowntimeMs, 6);
+    expect(parts.freeze + parts.dump + parts.transfer + parts.restore + parts.resume).toBeCloseTo(
+      predictedDowntimeMs,
+      6,
+    );
   });
 
   it('adds to the transfer only what the link is slower by', () => {
@@ -81,7 +84,7 @@ describe('predictDowntime()', () => {
     const one = predictDowntime(model).predictedDowntime;
     const many = predictDowntime({ ...model, tasks: 25, areasMs: 30 }).predictedDowntime;
     // 24 times a pace here, and twice a pace there.
-    expect(many.dump - one.dump).toBeCloseTo(24 * 5 + 28, 6);
+    expect(many.freeze + many.dump - one.freeze - one.dump).toBeCloseTo(24 * 5 + 28, 6);
     expect(many.restore - one.restore).toBeCloseTo(24 * 2 * 4, 6);
   });
 
