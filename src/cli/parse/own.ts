@@ -1,38 +1,14 @@
 // Options of Frazil itself. They must be written in full, so that they cannot change the meaning of an abbreviation that CRIU
 // takes, and they are taken out again of what is passed on to CRIU.
 
-import type { ArgumentKind } from './grammar.js';
 import { imagesOptions } from './images.js';
-import type { OwnOption } from './own-option.js';
+import { MIGRATE, RECEIVE } from './own-migration.js';
+import { CRIU, HELP, JSON_OPTION, type OwnOption, own, QUIET, RUNTIME_ROOT } from './own-option.js';
 import { REWRITING } from './rewriting.js';
 
-interface About {
-  readonly text: string;
-  readonly argument?: ArgumentKind;
-  readonly value?: string;
-  readonly short?: string;
-}
-
-function own(name: string, { text, argument = 'none', value, short }: About): OwnOption {
-  const more = { ...(value === undefined ? {} : { value }), ...(short === undefined ? {} : { short }) };
-  return { name, argument, sets: name, on: true, text, ...more };
-}
-
-function taking(name: string, value: string, text: string): OwnOption {
-  return own(name, { argument: 'required', value, text });
-}
-
-const JSON_OPTION = own('json', { text: 'One object on stdout; everything for people goes to stderr' });
 const PROGRESS = own('progress', {
   text: 'Show progress even when stderr is no terminal; with --json one line per event',
 });
-const QUIET = own('quiet', { text: 'No progress, no summary; errors only' });
-const CRIU = own('criu', {
-  text: 'The CRIU to run; default: FRAZIL_CRIU, the private prefix, PATH',
-  argument: 'required',
-  value: 'PATH',
-});
-const HELP = own('help', { text: 'Show this text', short: 'h' });
 
 /** What is needed and demanded to read an archive. */
 const READING = [
@@ -55,12 +31,6 @@ const ABSORB = own('absorb', {
   text: 'Take the pages into memory while the tree is frozen: always, never or auto',
   argument: 'optional',
   value: 'MODE',
-});
-
-const RUNTIME_ROOT = own('runtime-root', {
-  text: "With --container: where its runtime keeps its state; default: where engines have it, for restore the runtime's own",
-  argument: 'required',
-  value: 'DIR',
 });
 
 /** What a restore into a container is told. */
@@ -124,28 +94,6 @@ export const OWN_OPTIONS: readonly OwnOption[] = [
   ...INTO_CONTAINER,
   own('session', { text: 'How CRIU is reached: swrk or libcriu', argument: 'required', value: 'KIND' }),
 ];
-
-// So that connections stay: what has to happen on each side of a migration.
-const NETWORK = [
-  own('network-switch', {
-    text: 'A command that moves the address; FRAZIL_NETWORK_STEP says when (docs/migration.md)',
-    argument: 'required',
-    value: 'CMD',
-  }),
-  own('move-address', {
-    text: 'Move this address of a device along, by ip(8)',
-    argument: 'required',
-    value: 'ADDRESS/LENGTH@DEVICE',
-  }),
-] as const;
-
-const SECURITY: readonly OwnOption[] = [
-  own('plaintext', { text: 'Everything in plaintext, over a network that is trusted' }),
-  own('tls-cert', { text: 'TLS with this certificate instead of a token', argument: 'required', value: 'FILE' }),
-  own('tls-key', { text: 'Its key', argument: 'required', value: 'FILE' }),
-  own('tls-cacert', { text: 'Who has signed the certificate of the peer', argument: 'required', value: 'FILE' }),
-];
-const number = (name: string, text: string): OwnOption => own(name, { text, argument: 'required', value: 'N' });
 
 const TREE = own('tree', {
   text: 'Look at this tree too, without stopping it',
@@ -301,102 +249,8 @@ export const OWN_COMMANDS = {
     HELP,
   ],
   images: imagesOptions(),
-  migrate: [
-    own('tree', { text: 'Move this tree', argument: 'required', value: 'PID', short: 't' }),
-    own('container', {
-      text: 'Not a tree but this container, whoever started it: its id, or the beginning of it',
-      argument: 'required',
-      value: 'ID',
-    }),
-    RUNTIME_ROOT,
-    own('volume', {
-      text: 'With --container: a folder that is mounted into it moves, too, into volumes/NAME; may be repeated',
-      argument: 'required',
-      value: 'NAME=DIR',
-    }),
-    own('to', { text: 'Where "frazil receive" listens', argument: 'required', value: 'HOST:PORT' }),
-    own('token', {
-      text: 'What the receiver has printed; default: FRAZIL_TOKEN',
-      argument: 'required',
-      value: 'TOKEN',
-    }),
-    ...SECURITY,
-    own('mode', {
-      text: 'pre-copy (default): it arrives whole; post-copy: it runs there first and fetches its memory; hybrid: what has changed since an iteration',
-      argument: 'required',
-      value: 'MODE',
-    }),
-    own('rescue-to', {
-      text: 'A folder for a checkpoint of the tree, should the copy be lost while it fetches its memory',
-      argument: 'required',
-      value: 'DIR',
-    }),
-    own('dry-run', { text: 'Iterate and predict the downtime; the tree stays' }),
-    number('streams', 'Page streams, 1 to 16; default: as processors and link ask for'),
-    own('compress', {
-      text: 'Pages on their way: auto (default), none, lz4 or zstd',
-      argument: 'required',
-      value: 'HOW',
-    }),
-    own('delta', {
-      text: 'Pages that are sent again as what differs: auto (default), none or always',
-      argument: 'required',
-      value: 'HOW',
-    }),
-    number('delta-cache', 'Memory for that, in bytes; default an eighth of the tree, 16 to 256 MiB'),
-    own('tracking', {
-      text: 'How changed pages are found: auto (default), soft-dirty (by the kernel) or digest',
-      argument: 'required',
-      value: 'HOW',
-    }),
-    number('max-downtime', 'Milliseconds of downtime to aim at; default 250'),
-    number('max-iterations', 'At most so many before the final dump, 0 for none; default 30, with --mode hybrid 1'),
-    number('max-total', 'Give up after so many milliseconds'),
-    number('max-bytes', 'Give up when so many bytes were sent'),
-    ...NETWORK,
-    own('throttle', {
-      text: 'Slow a tree down that changes faster than the link carries, by at most this share of its processor time (0.95 at most); it is alone in its cgroup',
-      argument: 'required',
-      value: 'SHARE',
-    }),
-    own('when-diverging', {
-      text: 'A tree that changes faster than the link carries: give-up (default), stop it all the same, or lazy: run it there, its pages behind it',
-      argument: 'required',
-      value: 'WHAT',
-    }),
-    JSON_OPTION,
-    CRIU,
-    QUIET,
-    HELP,
-  ],
-  receive: [
-    own('listen', { text: 'Where to wait; port 0 is any that is free', argument: 'required', value: 'HOST:PORT' }),
-    own('once', { text: 'End with the first tree that arrives, or does not' }),
-    ...SECURITY,
-    ...NETWORK,
-    taking(
-      'bundle',
-      'DIR',
-      'The bundle of a container that is moved here; it may be empty. Without one they are refused',
-    ),
-    taking(
-      'rootfs',
-      'DIR',
-      'With --bundle: its root filesystem, which comes along if it is empty; default: rootfs there',
-    ),
-    taking('container', 'ID', 'With --bundle: the id that the container gets; default: the one that it had'),
-    taking('runtime-root', 'DIR', "With --bundle: where its runtime keeps its state; default: the runtime's own"),
-    taking('console-socket', 'PATH', 'With --bundle: the AF_UNIX socket that gets the master of its terminal'),
-    own('directory', {
-      text: 'Where images lie while they are needed; default: memory',
-      argument: 'required',
-      value: 'DIR',
-    }),
-    JSON_OPTION,
-    CRIU,
-    QUIET,
-    HELP,
-  ],
+  migrate: MIGRATE,
+  receive: RECEIVE,
   help: [HELP],
 } as const satisfies Record<string, readonly OwnOption[]>;
 

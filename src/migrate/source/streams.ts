@@ -53,7 +53,7 @@ const BYTES_PER_MBIT = 125_000;
 /** Of the device that has our address. */
 async function linkRate(localAddress: string | undefined): Promise<number> {
   const found = Object.entries(networkInterfaces()).find(([, addresses]) =>
-    addresses?.some(({ address }) => address === localAddress),
+    (addresses ?? []).some(({ address }) => address === localAddress),
   );
   const text = found === undefined ? '' : await readFile(`/sys/class/net/${found[0]}/speed`, 'utf8').catch(() => '');
   const mbits = Number(text);
