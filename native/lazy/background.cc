@@ -26,7 +26,15 @@ constexpr std::chrono::microseconds kPause{200};
 // processors are better with it than with us. A Node server answers its first request after 15 ms of this, and after 50 without.
 constexpr uint64_t kHeadStartNs = 30'000'000;
 constexpr uint64_t kAskingNs = 2'000'000;  // since its last fault
+// That server has 50 to 100 faults in this time. A tree that has fewer waits for something else in between, and leaves processors idle.
+constexpr uint64_t kSpellNs = 5'000'000;
+constexpr uint64_t kSpellFaults = 25;
 constexpr std::chrono::microseconds kGlance{500};
+
+struct Spell {
+  uint64_t since_ns;
+  uint64_t faults;
+};
 
 }  // namespace
 
@@ -61,11 +69,21 @@ void Background::operator()() noexcept {
   }
 }
 
-// As long as faults follow each other, but not for longer than `left`, of which it takes what it has waited.
+// As long as faults follow each other closely, but not for longer than `left`, of which it takes what it has waited.
 void Background::give_way(uint64_t& left) noexcept {
   std::unique_lock held(mutex_);
-  for (uint64_t now = now_ns(); left > 0 && !stopped_;) {
+  uint64_t now = now_ns();
+  Spell spell{now, board_.faults.load(std::memory_order_relaxed)};
+  while (left > 0 && !stopped_) {
     if (now - board_.last_fault_ns.load(std::memory_order_relaxed) > kAskingNs) return;
+    if (now - spell.since_ns >= kSpellNs) {
+      const Spell next{now, board_.faults.load(std::memory_order_relaxed)};
+      if (next.faults - spell.faults < kSpellFaults) {
+        left = 0;
+        return;
+      }
+      spell = next;
+    }
     (void)changed_.wait_for(held, kGlance);
     const uint64_t before = std::exchange(now, now_ns());
     left -= std::min(left, now - before);
