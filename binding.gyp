@@ -31,7 +31,8 @@
   }, {
     # Loaded into CRIU: see native/CMakeLists.txt.
     "target_name": "frazil-answers",
-    "type": "loadable_module",
+    "type": "shared_library",
+    "product_prefix": "",
     "product_extension": "so",
     "sources": ["<!@(node -p \"require('./native/sources.json').answers.map((f) => 'native/' + f).join(' ')\")"],
     "cflags": ["-fvisibility=hidden"],

@@ -5,6 +5,9 @@
 // be the restored tree's as well. Nothing but these paths is touched: three calls are passed on as they came.
 
 #define _GNU_SOURCE
+// A builder may define these (node-gyp does the first); then <fcntl.h> makes open() another name for open64(), or has a body for it.
+#undef _FILE_OFFSET_BITS
+#undef _FORTIFY_SOURCE
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
