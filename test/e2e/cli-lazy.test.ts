@@ -125,6 +125,13 @@ testWith([CRIU_42.here], 'twenty copies out of a compressed archive share what i
       expect(await target.ask('check 4')).toEqual({ broken: 0 });
       const said = await restore('--lazy', '--copies', '1', '-d');
       expect(said.stderr).toMatch(/^Restored 1 copy of/);
+      await target.kill();
+      await waitGone([target.pid]);
+
+      const filling = startProgram('frazil', ['restore', '-D', 'images', '--lazy', '-d', '--fill-rate', '4M'], { cwd });
+      await until('it runs', () => filling.said().includes('Restored process'));
+      process.kill(target.pid, 'SIGKILL');
+      expect(await filling.ended).toMatchObject({ status: 0, stderr: expect.stringMatching(/ MiB given up, /) });
     },
     { reading: false, megabytes: 16 },
   );

@@ -92,7 +92,7 @@ export async function watchFill(filled: Filled, context: Context): Promise<FillR
 
 function summary(
   { of, several }: Filled,
-  { firstInstructionMs, filledMs, faults, faultLatencyUs, bytes: { copied, zero, shared } }: FillReport,
+  { firstInstructionMs, filledMs, faults, faultLatencyUs, bytes: { copied, zero, shared, dropped } }: FillReport,
 ): string {
   const { p50, p99, max } = faultLatencyUs;
   const waits = faults === 0 ? '' : `: p50 ${micros(p50)}, p99 ${micros(p99)}, at most ${micros(max)}`;
@@ -100,6 +100,8 @@ function summary(
     `${bytes(copied)} copied`,
     `${bytes(zero)} zero`,
     ...(shared === 0 ? [] : [`${bytes(shared)} of it shared`]),
+    // By tasks that have unmapped it, or have ended.
+    ...(dropped === 0 ? [] : [`${bytes(dropped)} given up`]),
     `${counted(faults, 'fault')}${waits}`,
   ];
   return (
