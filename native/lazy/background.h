@@ -20,7 +20,7 @@ class Background {
         replay_(std::move(replay)),
         bytes_per_second_(bytes_per_second) {}
 
-  // A tree has been restored: there is more to fill. Until `begin`, only faults are answered.
+  // A tree has been restored, or is held: there is more to fill. Until `begin`, only faults are answered.
   enum class When : uint8_t { begin, later };
   void tree_restored(When when) noexcept;
   // No further tree will come: when all spaces are filled, all is.

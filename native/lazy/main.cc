@@ -3,6 +3,7 @@
 // Started by Frazil only (src/criu/lazy/service.ts), with descriptors at numbers that it names: no path and no option of a user
 // arrives here.
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "archive/archive_pages.h"
 #include "lazy/server.h"
 #include "page/directory_source.h"
+#include "page/joined_source.h"
 #include "page/peer_source.h"
 
 namespace frazil::lazy {
@@ -29,7 +31,8 @@ struct Arguments {
   int archive = -1;  // its pages are in there, and not in the directory
   int places = -1;   // at these places
   int peer = -1;     // its pages are there, and neither in the directory nor in an archive
-  int chain = -1;    // its pages are in this images directory and its parents
+  int chain =
+      -1;  // its pages are in this images directory and its parents; with a peer those that are not present in the directory
   int replay = -1;
   uint64_t cache_bytes = 0;  // of frames of the archive that are kept decompressed
 };
@@ -120,11 +123,19 @@ Result<std::unique_ptr<page::PagesPlace>> open_place(const Arguments& arguments)
       new archive::ArchivePages(std::move(stream).value(), std::move(places).value()));
 }
 
+Result<std::unique_ptr<page::Source>> join(std::unique_ptr<page::Source> peer, const Arguments& arguments) noexcept {
+  UniqueFd directory(::fcntl(arguments.directory, F_DUPFD_CLOEXEC, 0));
+  if (!directory) return SysError{errno, "fcntl"};
+  auto chain = std::make_unique<page::DirectorySource>(std::move(directory), nullptr, UniqueFd(arguments.chain));
+  return std::unique_ptr<page::Source>(new page::JoinedSource(std::move(peer), std::move(chain)));
+}
+
 Result<std::unique_ptr<page::Source>> open_source(const Arguments& arguments) noexcept {
   if (arguments.peer >= 0) {
     auto peer = page::PeerSource::open(UniqueFd(arguments.peer), UniqueFd(arguments.directory));
     if (!peer.ok()) return peer.error();
-    return std::unique_ptr<page::Source>(std::move(peer).value());
+    if (arguments.chain < 0) return std::unique_ptr<page::Source>(std::move(peer).value());
+    return join(std::move(peer).value(), arguments);
   }
   auto place = open_place(arguments);
   if (!place.ok()) return place.error();

@@ -44,8 +44,10 @@ struct Message {
 };
 static_assert(sizeof(Message) == 72);
 
-// Caller to server: one byte.
+// Caller to server: one byte each.
 constexpr char kAbort = 'a';
+// The tasks of the restore are all made, and CRIU holds them before their first instruction: their pages may come already.
+constexpr char kHeld = 'h';
 
 // Latencies of faults, in powers of two of microseconds with four steps each: from under 1 us to over 16 s.
 constexpr size_t kSteps = 4;

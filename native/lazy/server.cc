@@ -92,6 +92,7 @@ void Server::hear_caller() noexcept {
   char said = 0;
   const ssize_t n = retry_eintr([&] { return ::recv(options_.control, &said, 1, MSG_DONTWAIT); });
   if (n == 1 && said == kAbort) return verdict_.fail(Fault::caller, {ECANCELED, "recv"});
+  if (n == 1 && said == kHeld) return hold();
   if (n == 1 || (n == -1 && errno == EAGAIN)) return;
   caller_listens_ = false;
   if (!options_.outlive) verdict_.fail(Fault::caller, {EPIPE, "recv"});
@@ -99,11 +100,19 @@ void Server::hear_caller() noexcept {
   if (restores_.size() < options_.trees) verdict_.decide(Verdict::plain(Event::refused, Fault::none, {0, ""}));
 }
 
+// What CRIU has said of its tasks before may still be unread.
+void Server::hold() noexcept {
+  held_ = true;
+  for (const auto& restore : restores_) restore->tree->held = true;
+  background_.tree_restored(Background::When::begin);
+}
+
 void Server::accept_restore() noexcept {
   UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket) return;  // it has hung up again
   auto tree = std::make_shared<Tree>();
   tree->index = restores_.size();
+  tree->held = held_;
   restores_.push_back(std::make_unique<Restore>(Restore{Connection(std::move(socket)), std::move(tree), {}, {}}));
   if (restores_.size() == options_.trees) listener_.reset();
 }
@@ -131,7 +140,8 @@ void Server::add(Restore& restore, TaskArrived task) noexcept {
   }
   board_.total_pages.fetch_add(layout->pages(), std::memory_order_relaxed);
   auto added = spaces_->add(std::make_shared<Space>(std::move(task.uffd), layout, task.pid, restore.tree));
-  if (!added.ok()) verdict_.fail(Fault::system, added.error());
+  if (!added.ok()) return verdict_.fail(Fault::system, added.error());
+  if (held_) background_.tree_restored(Background::When::begin);
 }
 
 // CRIU lets the tasks run next.

@@ -47,6 +47,7 @@ class Server {
   Result<void> start_threads() noexcept;
   void watch(int guardian) noexcept;
   void hear_caller() noexcept;
+  void hold() noexcept;
   void accept_restore() noexcept;
   void hear(Restore& restore) noexcept;
   void add(Restore& restore, TaskArrived task) noexcept;
@@ -73,6 +74,7 @@ class Server {
   std::map<uint64_t, std::shared_ptr<const Layout>> layouts_;
   unsigned concluded_ = 0;
   bool caller_listens_ = true;
+  bool held_ = false;
   std::vector<Thread> threads_;
 };
 

@@ -53,6 +53,8 @@ struct Range {
 struct Tree {
   uint64_t index;
   std::atomic<bool> restored{false};
+  // All of that is so, and CRIU has not said it yet.
+  std::atomic<bool> held{false};
 };
 
 class Space {

@@ -48,7 +48,8 @@ std::vector<SpacePtr> Spaces::fillable() const noexcept {
   {
     const std::lock_guard guard(mutex_);
     for (const auto& [id, space] : spaces_) {
-      if (space->tree().restored) found.push_back(space);
+      const Tree& tree = space->tree();
+      if (tree.restored || (tree.held && space->missing() > 0)) found.push_back(space);
     }
   }
   std::stable_partition(found.begin(), found.end(), [](const SpacePtr& space) { return !space->forked(); });

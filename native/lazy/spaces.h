@@ -21,7 +21,7 @@ class Spaces {
   // From now on its faults are heard.
   Result<void> add(SpacePtr space) noexcept;
   SpacePtr find(uint64_t id) const noexcept;
-  // Those whose tree has been restored, by age, forked ones last.
+  // Those whose tree has been restored, by age, forked ones last; of one that is held those that miss something.
   std::vector<SpacePtr> fillable() const noexcept;
   // All that have, or had, pages of this image.
   std::vector<SpacePtr> of(const page::ImageId& image) const noexcept;

@@ -25,6 +25,7 @@ int main() {
   frazil::test_page_map(tests);
   frazil::test_page_random(tests);
   frazil::test_peer(tests);
+  frazil::test_joined(tests);
   frazil::test_image_chain(tests);
   frazil::test_memory(tests);
   frazil::test_delta(tests);

@@ -80,6 +80,7 @@ void test_page_chain(Tests& tests);
 void test_page_failure(Tests& tests);
 void test_page_map(Tests& tests);
 void test_page_random(Tests& tests);
+void test_joined(Tests& tests);
 void test_peer(Tests& tests);
 void test_image_chain(Tests& tests);
 void test_memory(Tests& tests);

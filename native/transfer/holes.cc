@@ -18,7 +18,8 @@ page::PagemapWriter with_holes(const page::PagemapWriter& map, const std::vector
       at = from;
       if (!inside) continue;
       const uint64_t end = std::min(hole->end(), entry.end());
-      (void)holed.append({at, (end - at) / kPageSize, page::kParent});
+      // Whether it may come lazily is said of a hole, too: CRIU at the destination is not to read it before the tree runs.
+      (void)holed.append({at, (end - at) / kPageSize, page::kParent | (entry.flags & page::kLazy)});
       at = end;
       if (hole->end() == end) ++hole;
     }

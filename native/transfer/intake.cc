@@ -36,6 +36,17 @@ Present present_in(const page::PagemapWriter& map) noexcept {
   return present;
 }
 
+// A hole that may come lazily though it is filled here: of a tree that lacks pages lazy and not present, as CRIU writes of pages that it has
+// not sent; of a whole one a hole.
+page::PagemapWriter with_holes_for_criu(const page::PagemapWriter& map, Intake::Extent extent) {
+  constexpr uint32_t kHole = page::kParent | page::kLazy;
+  const uint32_t instead = extent == Intake::Extent::lacking ? page::kLazy : page::kParent;
+  page::PagemapWriter out(map.pages_id());
+  for (const page::PagemapEntry& entry : map.entries())
+    (void)out.append({entry.vaddr, entry.pages, entry.flags == kHole ? instead : entry.flags});
+  return out;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Intake>> Intake::open(IntakeOptions options, std::shared_ptr<Counters> counters) noexcept {
@@ -209,7 +220,8 @@ Result<void> Intake::write_images(page::ParentChain& parents) noexcept {
     const int fd = file.value()->get();
     if (retry_eintr([&] { return ::ftruncate(fd, bytes); }) == -1) return SysError{errno, "ftruncate"};
     if (auto kept = page::check_written(fd); !kept.ok()) return kept;
-    if (auto written = image.map.write(directory_.get(), id); !written.ok()) return written;
+    const page::PagemapWriter map = with_holes_for_criu(image.map, extent_);
+    if (auto written = map.write(directory_.get(), id); !written.ok()) return written;
   }
   return {};
 }

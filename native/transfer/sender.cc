@@ -83,7 +83,7 @@ Result<void> Sender::leave(UniqueFd directory, const std::vector<page::ImageId>&
   leaving_ = std::make_unique<Leaving>(std::move(directory));
   Level& level = begin(Maps::given);
   level.follow(cancel);
-  auto done = leaving_->run(images, level, workers_.front(), cancel);
+  auto done = leaving_->run(images, level, workers_, cancel);
   if (!done.ok()) shut_down();
   return done;
 }

@@ -5,6 +5,8 @@ import type { Remnants } from './remnants.js';
 export interface Arriving {
   /** Resolves when all images are there but the inventory, on which CRIU waits. Rejects when they will not come. */
   readonly whole: Promise<void>;
+  /** CRIU has been asked to restore, and whoever serves lazy pages listens. */
+  asked?(): void;
   /** Lets CRIU read the inventory. */
   release(): void;
   /** Lets CRIU fail. Idempotent, and without effect after release(). */

@@ -72,10 +72,15 @@ export async function runRestore(plan: RestorePlan, work: Work<RestoreProgress>)
   const seen = watch(plan, enter);
   const signal = AbortSignal.any([work.signal, seen.rootEnded, ...(lazy === undefined ? [] : [lazy.lost])]);
   const freeing = tasks === undefined ? undefined : freed(tasks, work.signal);
-  const notify = waitingFor(freeing, seen.notify);
+  const notify = waitingFor(freeing, (notification, held) => {
+    // Whoever is to decide lies a round trip away.
+    if (notification.kind === 'post-restore' && plan.arriving !== undefined) lazy?.begin();
+    return seen.notify(notification, held);
+  });
   const answering = session.exchange({ kind: 'RESTORE', opts }, { notify, signal, graceMs: GRACE_MS });
   // It is heard below; should it fail before, nobody listens yet.
   answering.catch(() => {});
+  plan.arriving?.asked?.();
   const remnants = await (freeing ?? feed(plan.arriving, { look, answering }));
   const answer = await answering.catch(async (error: unknown) => {
     throw (work.signal.aborted ? undefined : await lazy?.failure()) ?? error;

@@ -7,5 +7,8 @@ export type LazyPagesIn =
   | { readonly archive: Fd; readonly places: Fd }
   /** An images directory, with its parents. */
   | { readonly chain: Fd }
-  /** A connection to whoever has them, in CRIU's page protocol. */
-  | { readonly peer: Fd };
+  /**
+   * A connection to whoever has them, in CRIU's page protocol. `chain` has those of which the pagemaps say that they are lazy, and not that
+   * they are present.
+   */
+  | { readonly peer: Fd; readonly chain?: Fd };

@@ -51,12 +51,12 @@ const MAX_THROTTLE = 0.95;
 function assertLeaving({ mode = 'pre-copy', whenDiverging, rescueTo, tracking, maxIterations }: MigrateOptions): void {
   if (mode === 'post-copy' && (maxIterations ?? 0) > 0)
     throw new RangeError('Cannot use maxIterations with mode post-copy, which has none: mode hybrid has');
-  if (rescueTo === undefined) return;
-  if (mode === 'pre-copy' && whenDiverging !== 'lazy')
+  const leavesNothing = mode === 'pre-copy' && whenDiverging !== 'lazy';
+  if (rescueTo !== undefined && leavesNothing)
     throw new RangeError('Cannot use rescueTo with mode pre-copy, which leaves nothing behind');
-  if (mode !== 'post-copy' && tracking === 'soft-dirty')
+  if (mode !== 'post-copy' && !leavesNothing && tracking === 'soft-dirty')
     throw new RangeError(
-      "Cannot use rescueTo with tracking soft-dirty: what is left is not whole. Pass tracking: 'digest'",
+      "Cannot use tracking soft-dirty where pages may stay behind iterations: that dump is not whole. Pass tracking: 'auto'",
     );
 }
 

@@ -23,6 +23,7 @@ const FEW_BYTES = 512 * 2 ** 10;
 
 const MESSAGES = [
   'to-destination level',
+  'to-source ready',
   'to-destination file',
   'to-destination restore',
   'to-source prepared',

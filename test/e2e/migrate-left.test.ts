@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { migrate } from '../../src/migrate/migrate.js';
 import type { MigrateOptions } from '../../src/migrate/source/options.js';
-import { CRIU_42 } from '../helpers/criu-cli.js';
+import { CRIU_41, CRIU_42 } from '../helpers/criu-cli.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
 import { startHost } from '../helpers/second-host.js';
@@ -83,6 +83,17 @@ for (const mode of ['post-copy', 'hybrid'] as const) {
     expect(await target.ask('digest')).toEqual(before);
   });
 }
+
+testWith([CRIU_41.here], 'with hybrid and CRIU 4.1 a tree gets what was there, and what was left behind', async () => {
+  await using dir = tempDir();
+  const control = join(dir.path, 'control');
+  await using target = await startTarget('dirtier', [control, '32'], { control });
+  await target.ask('run');
+  await using host = await startHost({ at: join(dir.path, 'host'), criu: CRIU_41.path });
+  const report = await migrate(target.pid, { to: host.address, criu: CRIU_41.path, mode: 'hybrid' }).done;
+  expect(report.fill?.bytes).toBeGreaterThan(0);
+  expect((await target.ask<{ broken: number }>('verify')).broken).toBe(0);
+});
 
 testWith([CRIU_42.here], 'a tree that never converges goes lazy as told', async () => {
   await using dir = tempDir();

@@ -17,8 +17,13 @@ const helper = (name: string): string => fileURLToPath(new URL(`../helpers/${nam
 
 const NEEDS = [CRIU_42.here, CRIU_42.inet, BRIDGES];
 
-for (const leaves of [true, false]) {
-  const what = leaves ? 'moves with its address' : 'stays when its address cannot leave';
+const CASES = [
+  { leaves: true, mode: 'pre-copy', what: 'moves with its address' },
+  { leaves: true, mode: 'post-copy', what: 'moves with its address before its memory' },
+  { leaves: false, mode: 'pre-copy', what: 'stays when its address cannot leave' },
+] as const;
+
+for (const { leaves, mode, what } of CASES) {
   testWith(NEEDS, `a server ${what}, and keeps its connection`, async () => {
     await using dir = tempDir();
     await using lan = startLan();
@@ -46,6 +51,7 @@ for (const leaves of [true, false]) {
         dump: { tcpEstablished: true },
         // On a busy machine the downtime that is aimed at may be out of reach.
         maxDowntimeMs: 2000,
+        mode,
         networkSwitch: leaving,
       },
     });

@@ -18,6 +18,8 @@ export interface BegunLazily extends AsyncDisposable {
   readonly workDir: Fd;
   /** Brings CRIU's files over, such as its log. What is not there is not brought. */
   keep(names: readonly string[]): Promise<void>;
+  /** CRIU has made all tasks, and holds them: what they lack may come. */
+  begin(): void;
   /** The tree runs: the service is on its own from now on. */
   handOver(): Filling;
   /** Aborted when the server has failed and killed what CRIU had made: CRIU may then wait for it for ever. */
@@ -83,6 +85,7 @@ export async function beginLazily({
       // As far as CRIU came.
       await Promise.all(names.map((name) => copyFile(join(small.path, name), join(workDir, name)).catch(() => {})));
     },
+    begin: () => service.begin(),
     handOver: () => {
       handedOver = true;
       return fillingOf(service, of, { asked, running: nowNs() });

@@ -36,7 +36,7 @@ function why(message: LazyMessage, whose: string | undefined): string {
   const page = `page 0x${message.vaddr.toString(16)} of process ${message.image}`;
   switch (message.fault) {
     case 'source':
-      if (whose !== undefined) return peerFailed(message, page, whose);
+      if (whose !== undefined && message.level === 0) return peerFailed(message, page, whose);
       return `${page}${levelOf(message)} cannot be read: ${reason(message)}`;
     case 'unregistered':
       return `${page} is lazy in its images, but CRIU has not prepared it for that`;

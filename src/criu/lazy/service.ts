@@ -28,6 +28,8 @@ export interface LazyService {
   /** How it ended: `filled`, `failed` or `refused`. Does not reject, and keeps nothing alive. */
   readonly verdict: Promise<LazyMessage>;
   counters(): LazyCounters | undefined;
+  /** CRIU has made all tasks and holds them: the background may begin. */
+  begin(): void;
   /** Asks it to kill the tree and end. */
   abort(): void;
 }
@@ -47,6 +49,7 @@ export interface ServiceRequest extends PagesOf {
 }
 
 const ABORT = Buffer.from('a');
+const HELD = Buffer.from('h');
 const MAX_THREADS = 2;
 const KIBIBYTE = 1024;
 const MAX_KIBPS = 2 ** 31 - 1;
@@ -152,6 +155,14 @@ function attach(child: ReturnType<typeof spawn>, control: Fd, board: Fd): Starte
     const message = await job.done;
     return message === undefined ? silent(await ended.done) : parseLazyMessage(message.bytes);
   };
+  const tell = (word: Buffer): void => {
+    if (control.closed) return;
+    try {
+      send(control, word);
+    } catch {
+      // It has ended.
+    }
+  };
   const ready = next();
   const verdict = (async () => {
     let message = await ready;
@@ -168,14 +179,8 @@ function attach(child: ReturnType<typeof spawn>, control: Fd, board: Fd): Starte
     ready,
     verdict,
     counters: () => last ?? readLazyCounters(board),
-    abort() {
-      if (control.closed) return;
-      try {
-        send(control, ABORT);
-      } catch {
-        // It has ended.
-      }
-    },
+    begin: () => tell(HELD),
+    abort: () => tell(ABORT),
   };
 }
 

@@ -25,6 +25,12 @@ export class AddressedCopy {
     this.#copy.catch(() => {});
   }
 
+  /** Resolves when CRIU waits for the images, and the address can be had. Rejects when they will not. */
+  async ready(): Promise<void> {
+    await this.#bindable;
+    await (await this.#copy)?.ready;
+  }
+
   /** Every image is there. Resolves when CRIU holds the copy; rejects as Copy.held does, or with PROTOCOL. */
   async restore(inventory: Uint8Array): Promise<Held> {
     const copy = await this.#copy;

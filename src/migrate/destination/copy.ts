@@ -3,15 +3,17 @@
 // finding out what the kernel can do, running iptables: 40 ms here) needs none. It waits on the inventory, which it reads first, and
 // which is a pipe of ours until all the rest has come.
 
-import { writeSync } from 'node:fs';
+import { existsSync, fstatSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Fd } from '../../addon/fd.js';
 import { pipe } from '../../addon/files.js';
 import { LOG_LEVEL } from '../../criu/dump.js';
 import { operation } from '../../criu/operation.js';
 import { runRestore } from '../../criu/restoring.js';
 import type { Tree } from '../../criu/tree.js';
+import { openDirectory } from '../../images/staging.js';
 import { encodeOptions } from '../../options/request.js';
 import type { RestoreOptions } from '../../options/types.js';
 import type { Notification, Verdict } from '../../rpc/session.js';
@@ -25,6 +27,8 @@ export interface Held {
 }
 
 export interface Copy {
+  /** CRIU waits for the inventory. Absent where nobody waits for that. */
+  readonly ready?: Promise<void>;
   /** All images are there, with this inventory: CRIU may go on. */
   begin(inventory: Uint8Array): void;
   /** Rejects as restore() does, when CRIU fails before; then nothing of the tree is left. */
@@ -61,15 +65,22 @@ export async function makeCopy({ directory, workDir, options: given, criu, left 
   };
   let criuPid = 0;
   const door = await openInventory(directory);
+  const below = left === undefined ? undefined : await openParent(directory);
   const whole = deferred<void>();
+  const ready = deferred<void>();
   const plan = {
     imagesDir: directory,
     criu,
     options,
     // Without us nobody could say what has become of it.
     lazy: left && { outlive: false },
-    ...(left === undefined ? {} : { pages: { peer: left } }),
-    arriving: { whole: whole.promise, release: door.release, abandon: door.close },
+    ...(left === undefined ? {} : { pages: { peer: left, ...(below === undefined ? {} : { chain: below }) } }),
+    arriving: {
+      whole: whole.promise,
+      asked: () => ready.resolve(door.reached(criuPid)),
+      release: door.release,
+      abandon: door.close,
+    },
     encode: (own: Parameters<typeof encodeOptions>[2]) => encodeOptions('restore', options, own),
     onCriu: (pid: number) => {
       criuPid = pid;
@@ -86,9 +97,16 @@ export async function makeCopy({ directory, workDir, options: given, criu, left 
       door.close();
       // The service has its own.
       left?.close();
+      below?.close();
     }),
   );
-  return copyOf(done, { door, whole, reached, decision, abort });
+  return { ready: ready.promise, ...copyOf(done, { door, whole, reached, decision, abort }) };
+}
+
+/** What iterations have brought. */
+async function openParent(directory: string): Promise<Fd | undefined> {
+  const parent = join(directory, 'parent');
+  return existsSync(parent) ? openDirectory(parent) : undefined;
 }
 
 interface Handles {
@@ -130,6 +148,8 @@ export function copyOf(restored: Promise<Tree>, { door, whole, reached, decision
 export interface Door {
   /** What CRIU will read. */
   fill(inventory: Uint8Array): void;
+  /** Resolves when that process waits before it; not if it never does. */
+  reached(pid: number): Promise<void>;
   release(): void;
   /** Idempotent. CRIU, if it still waits, reads nothing and fails. */
   close(): void;
@@ -148,6 +168,11 @@ export async function openInventory(directory: string): Promise<Door> {
     fill(inventory) {
       bytes = inventory;
     },
+    async reached(pid) {
+      const pipe = `pipe:[${fstatSync(write.number).ino}]`;
+      // The kernel tells nobody that a pipe was opened.
+      while (!write.closed && !holds(pid, pipe)) await delay(LOOK_MS);
+    },
     release() {
       writeSync(write.number, bytes);
       write.close();
@@ -156,15 +181,27 @@ export async function openInventory(directory: string): Promise<Door> {
   };
 }
 
+const LOOK_MS = 2;
+
+function holds(pid: number, link: string): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder).some((number) => readlinkSync(join(folder, number)) === link);
+  } catch {
+    // One of them was closed meanwhile; of a process that has ended others hear.
+    return false;
+  }
+}
+
 export interface Deferred<T> {
   readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
+  readonly resolve: (value: T | PromiseLike<T>) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 /** A rejection that nobody waits for is none. */
 export function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => {};
+  let resolve: (value: T | PromiseLike<T>) => void = () => {};
   let reject: (reason: unknown) => void = () => {};
   const promise = new Promise<T>((settle, refuse) => {
     resolve = settle;

@@ -149,6 +149,13 @@ export class Reception {
   #prepare(made: Promise<string>, needs: RestoreNeeds): void {
     void this.#orFail(this.#intake);
     this.#copy.prepare(() => made.then((directory) => this.#options.makeCopy(directory, needs, this.#extent)));
+    if (this.#extent === 'lacking') void this.#orFail(this.#tellReady());
+  }
+
+  // Nothing of such a tree gets old while it is waited for; so it is not frozen before there is somebody to restore it.
+  async #tellReady(): Promise<void> {
+    await this.#copy.ready();
+    await this.#send({ type: 'ready' });
   }
 
   async #orFail(work: Promise<unknown>): Promise<void> {

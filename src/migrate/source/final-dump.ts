@@ -43,6 +43,8 @@ export interface FinalDumpPlan {
   readonly unlock: boolean;
   /** Whose CRIU does it. Default: our own. */
   readonly by?: Dumping;
+  /** Awaited before the tree is frozen. */
+  readonly ready?: () => Promise<void>;
   /** Sends what else belongs to this moment, while the tree is frozen; beside CRIU's own work, where CRIU says that it has begun. */
   readonly also?: () => Promise<void>;
   /** CRIU is about to stop the tree, and has not looked at its cgroups. */
@@ -86,6 +88,7 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   const { session } = ground;
   await using pages = take(plan, ground.pages(), { directory, parent });
   const received = pages.done.catch((error: unknown) => ({ error }));
+  await plan.ready?.();
   const hold = holding({ ...plan, images, received });
   const opts = { ...encoded.opts, ...ground.opts(level), pid, notify_scripts: true, log_file: LOG_FILE };
   const answer = await session.exchange(

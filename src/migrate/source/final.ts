@@ -9,6 +9,7 @@ import { openFence } from './fence.js';
 import { filled } from './fill.js';
 import { type FinalDump, finalDump } from './final-dump.js';
 import { startGuardian } from './guarded.js';
+import { isReady } from './iterate.js';
 import type { LeftBehind } from './left-behind.js';
 import { count } from './measure.js';
 import type { Opened } from './opened.js';
@@ -88,7 +89,7 @@ function dumpPlanOf({ plan, work, criu, link, sender, preDumps, throttle }: Open
     channel: link.channel,
     signal: work.signal,
     beforeFreeze: () => throttle?.lift(),
-    ...(left === undefined ? {} : { left }),
+    ...(left === undefined ? {} : { left, ready: () => isReady(link.channel, work.signal) }),
     ...(by === undefined ? {} : { by }),
     ...(vessel === undefined ? {} : { also: () => vessel.catchUp(link.channel) }),
   };

@@ -91,10 +91,20 @@ type LevelDone = Extract<ToSource, { type: 'level-done' }>;
 async function acknowledged(channel: SourceChannel, number: number, signal: AbortSignal): Promise<LevelDone> {
   const got = await heardOrAborted(channel, signal);
   if (got?.message.type === 'level-done' && got.message.number === number) return got.message;
+  throw unexpected(got);
+}
+
+/** Waits for the word that the destination waits for the final dump. Rejects as iterate() does. */
+export async function isReady(channel: SourceChannel, signal: AbortSignal): Promise<void> {
+  const got = await heardOrAborted(channel, signal);
+  if (got?.message.type !== 'ready') throw unexpected(got);
+}
+
+function unexpected(got: Awaited<ReturnType<SourceChannel['receive']>>): CheckpointError<'IO'> {
   if (got?.message.type === 'gone')
-    throw new CheckpointError('IO', `Cannot migrate: ${got.message.message}. The tree runs on here`, {});
+    return new CheckpointError('IO', `Cannot migrate: ${got.message.message}. The tree runs on here`, {});
   const why = got === undefined ? 'the connection to the destination was lost' : `it said "${got.message.type}"`;
-  throw new CheckpointError('IO', `Cannot migrate: ${why}. The tree runs on here`, {
+  return new CheckpointError('IO', `Cannot migrate: ${why}. The tree runs on here`, {
     syscall: 'recv',
     errno: 'ECONNRESET',
   });

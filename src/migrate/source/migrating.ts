@@ -37,7 +37,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     throw new CheckpointError('NO_SUCH_PROCESS', `Cannot migrate process ${pid}: it does not exist`, { pid });
   await assertOutside(pid, 'migrate');
   if (options.rescueTo !== undefined) await prepareFolder(options.rescueTo);
-  const tracking = await chooseTracking(options);
+  const tracking = await chooseTracking(options, mayLeave(options) && iterationsOf(options) > 0);
   await using throttle = options.throttle === undefined ? undefined : await openThrottle(pid);
   const id = randomBytes(16).toString('hex');
   const link = await connectControl({ to, security, signal: work.signal });

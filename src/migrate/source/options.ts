@@ -36,7 +36,8 @@ export interface MigrateOptions {
   readonly deltaCacheBytes?: number;
   /**
    * How pages that have changed are found. Default `auto`: the kernel tells where it can (soft-dirty), and else by their digests.
-   * `soft-dirty` on a kernel without it is FEATURE_MISSING.
+   * `soft-dirty` on a kernel without it is FEATURE_MISSING. What may leave pages behind iterations (`mode: 'hybrid'`, `whenDiverging: 'lazy'`) is always
+   * by digest.
    */
   readonly tracking?: 'auto' | Tracking;
   /**
@@ -46,7 +47,7 @@ export interface MigrateOptions {
   readonly mode?: 'pre-copy' | 'post-copy' | 'hybrid';
   /**
    * A folder, empty or new, that gets a checkpoint of the tree, as it was when it was frozen, when the copy is lost while it lacks pages; also
-   * when this process is killed then. What `hybrid` finds by soft-dirty is not whole here: it wants `tracking: 'digest'`, or `auto`, which chooses it then.
+   * when this process is killed then.
    */
   readonly rescueTo?: string;
   /** The downtime to aim at: iterations end when it is predicted. Default: 250. */

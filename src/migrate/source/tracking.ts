@@ -10,10 +10,13 @@ export interface ChosenTracking {
   readonly reason: string;
 }
 
-/** Rejects with FEATURE_MISSING where soft-dirty is demanded and this kernel has none. */
-export async function chooseTracking({ tracking = 'auto', rescueTo }: MigrateOptions): Promise<ChosenTracking> {
-  if (tracking === 'auto' && rescueTo !== undefined)
-    return { kind: 'digest', reason: 'what may have to be kept here must be whole' };
+/** Rejects with FEATURE_MISSING where soft-dirty is demanded and this kernel has none. `mustBeWhole`: pages may stay behind iterations. */
+export async function chooseTracking(
+  { tracking = 'auto' }: MigrateOptions,
+  mustBeWhole: boolean,
+): Promise<ChosenTracking> {
+  // CRIU leaves to the pre-dumps what was not written since, and nobody can read such a dump here: their pages were not kept.
+  if (tracking === 'auto' && mustBeWhole) return { kind: 'digest', reason: 'a dump that may stay here must be whole' };
   if (tracking === 'digest') return { kind: 'digest', reason: 'it was asked for' };
   if (await hasSoftDirty()) {
     const reason = tracking === 'auto' ? 'this kernel tells which pages were written' : 'it was asked for';

@@ -79,6 +79,8 @@ export type ToSource =
       readonly fillBytesPerSecond: number;
       readonly paceMs: number;
     }
+  /** Of a final dump that lacks pages: a copy can be made of it at once, and pages can be asked for. */
+  | { readonly type: 'ready' }
   | { readonly type: 'prepared'; readonly pid: number; readonly restoreMs: number }
   /** `whole`: it needs no pages from the source. */
   | { readonly type: 'running'; readonly pid: number; readonly resumeMs: number; readonly whole: boolean }
@@ -170,6 +172,7 @@ export function parseToSource(value: unknown): ToSource {
     case 'gone':
       return { type: 'gone', code: ERROR_CODES.find((code) => code === f['code']), message: text(f, 'message') };
     case 'streams':
+    case 'ready':
     case 'unknown':
       return { type: f['type'] };
     default:
