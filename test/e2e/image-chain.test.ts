@@ -1,9 +1,10 @@
 // Chains made of a real checkpoint: verified, squashed, deduplicated, searched, compared; and what comes out restored by the plain criu.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { createArchive } from '../../src/archive/create/call.js';
 import { dedup } from '../../src/images/dedup.js';
 import { diffMemory } from '../../src/images/diff.js';
 import { searchMemory } from '../../src/images/search.js';
@@ -157,6 +158,38 @@ testWith([CRIU_42.here], 'frazil images verify, search, diff, squash and dedup s
   truncateSync(join(parent, `pagemap-${pid}.img`), 30);
   const broken = await runCli(['images', 'verify', child]);
   expect(broken).toMatchObject({ status: 1, stdout: expect.stringMatching(/parent\/pagemap-\d+\.img: /) });
+});
+
+testWith([CRIU_42.here], 'frazil images says of an archive what it says of the images in it', async () => {
+  await using dir = tempDir();
+  await using target = await start(dir);
+  const { images, child } = await checkpoint(dir, target);
+  const [packed, sealed] = [join(dir.path, 'a.tar'), join(dir.path, 'a.tar.zst.age')];
+  const [passphrase, given] = ['frozen water', join(dir.path, 'given')];
+  writeFileSync(given, `${passphrase}\n`);
+  await createArchive(images, { to: packed }).done;
+  await createArchive(images, { to: sealed, passphrase }).done;
+  const said = (place: readonly string[], [verb, ...words]: readonly [string, ...string[]]) =>
+    runCli(['images', verb, ...place, ...words]);
+  for (const words of [
+    ['ps'],
+    ['fds', '--json'],
+    ['mems'],
+    ['rss'],
+    ['search', 'FRAZIL_TARGET='],
+    ['diff', child],
+  ] as const) {
+    const wanted = await said([images], words);
+    expect(wanted.status).toBe(0);
+    expect(await said([packed], words)).toEqual(wanted);
+  }
+  const opened = await said([sealed, '--passphrase-file', given], ['ps']);
+  expect(opened).toEqual(await said([images], ['ps']));
+  expect(await said([sealed], ['ps'])).toMatchObject({ status: 1, stderr: expect.stringContaining('it is encrypted') });
+  const found = await said([packed], ['search', 'FRAZIL_TARGET=', '--json', '--limit', '1']);
+  expect(JSON.parse(found.stdout).imagesDir).toBe(packed);
+  truncateSync(packed, statSync(packed).size - 4096);
+  expect(await said([packed], ['ps'])).toMatchObject({ status: 1, stderr: expect.stringContaining(packed) });
 });
 
 testWith([CRIU_42.here], 'frazil images decode prints pagemaps natively as crit does', async () => {

@@ -12,7 +12,7 @@ import { Held } from '../../images/held.js';
 import { openDirectory } from '../../images/staging.js';
 import type { Archive } from '../archive.js';
 import { corrupt } from '../errors.js';
-import { unpackInto } from './unpack.js';
+import { isPages, unpackInto } from './unpack.js';
 import { type ArchiveSummary, type WalkProgress, walk } from './walk.js';
 
 export interface StagedImages extends AsyncDisposable {
@@ -24,19 +24,26 @@ export interface StagedImages extends AsyncDisposable {
 export interface StageOptions {
   readonly signal: AbortSignal;
   readonly report: (progress: WalkProgress) => void;
+  /** Without them, what is not taken out is stepped over where the file allows it, and no digest is looked at unless a signature is demanded. */
+  readonly pages?: 'with' | 'without';
 }
 
 const CONTENTS = 'contents';
 
 /** Rejects as extract() does, and with ARCHIVE_CORRUPT when no images are in the archive; then nothing is left. */
-export async function stageImages(archive: Archive, options: StageOptions): Promise<StagedImages> {
+export async function stageImages(
+  archive: Archive,
+  { pages = 'with', ...options }: StageOptions,
+): Promise<StagedImages> {
   await using held = new Held();
   const place = await openPlace((await fitsMemory(archive)) ? 'memory' : 'disk', held);
   // In a folder, so that something can be beside images that lie at the archive's root.
   mkdirBeneath(place.root, CONTENTS);
   const root = held.use(openBeneath(place.root, CONTENTS, 'folder'));
-  const unpacking = unpackInto(root, archive.name, isImage);
-  const summary = await walk(archive, { ...options, visit: unpacking.visit });
+  const wanted = pages === 'with' ? isImage : (name: string) => isImage(name) && !isPages(name);
+  const unpacking = unpackInto(root, archive.name, wanted);
+  const stepping = pages === 'with' || archive.signers.length > 0 ? {} : ({ digests: 'none' } as const);
+  const summary = await walk(archive, { ...options, ...stepping, visit: unpacking.visit });
   unpacking.finish();
   const images = imagesIn(summary.members, archive.name);
   const kept = held.move();

@@ -19,6 +19,11 @@ export interface Unpacking {
 
 const PAGES = /(^|\/)pages-\d+\.img$/;
 
+/** Of a member's name. */
+export function isPages(name: string): boolean {
+  return PAGES.test(name);
+}
+
 /** `root` stays the caller's. `wanted` says which files; folders are made when something is in them, or all when everything is wanted. */
 export function unpackInto(root: Fd, archive: string, wanted?: (name: string) => boolean): Unpacking {
   const made = new Set<string>();
@@ -65,7 +70,7 @@ async function writeFile(root: Fd, { name, bytes }: TarEntry, content: Content):
   await assertRoom(root, name, bytes);
   using file = openBeneath(root, name, 'create');
   try {
-    await content.to(file, { holes: PAGES.test(name) });
+    await content.to(file, { holes: isPages(name) });
   } catch (reason) {
     if (!CheckpointError.is(reason, 'IO')) throw reason;
     throw new CheckpointError(

@@ -2,6 +2,7 @@
 // `frazil images`. A verb is a row here and a module in ../verbs/images/.
 
 import type { OwnOption } from './own-option.js';
+import { READING } from './reading.js';
 import { REWRITING } from './rewriting.js';
 
 export interface ImagesRow {
@@ -43,9 +44,9 @@ export const IMAGES_VERBS = {
   mems: explorer('mems', 'List what the tasks of a checkpoint have mapped'),
   rss: explorer('rss', 'List the pages in a checkpoint, and in which mappings they lie'),
   x: {
-    usage: 'frazil images x DIR ps|fds|mems|rss [--json]',
+    usage: 'frazil images x DIR|ARCHIVE ps|fds|mems|rss [--json]',
     text: 'The same as images ps DIR and so on, as crit has it',
-    options: [JSON_OPTION, HELP],
+    options: [...READING, JSON_OPTION, HELP],
   },
   verify: {
     usage: 'frazil images verify DIR',
@@ -63,13 +64,14 @@ export const IMAGES_VERBS = {
     options: [JSON_OPTION, PROGRESS, QUIET, HELP],
   },
   search: {
-    usage: 'frazil images search DIR [TEXT...] [--hex BYTES]',
+    usage: 'frazil images search DIR|ARCHIVE [TEXT...] [--hex BYTES]',
     text: 'Find text or bytes in the memory of all tasks, through the parents',
     options: [
       valued('hex', 'HEX', 'Bytes in hexadecimal, such as deadbeef; may be repeated'),
       valued('limit', 'N', 'Stop after N matches; default: 1000'),
       valued('context', 'N', 'Bytes to show before and after; default: 32'),
       valued('pid', 'PID', 'Only the task with this pid; may be repeated'),
+      ...READING,
       JSON_OPTION,
       PROGRESS,
       QUIET,
@@ -77,9 +79,16 @@ export const IMAGES_VERBS = {
     ],
   },
   diff: {
-    usage: 'frazil images diff DIR OTHER [--runs]',
+    usage: 'frazil images diff DIR|ARCHIVE OTHER [--runs]',
     text: 'Compare the memory of two checkpoints of the same tree, page by page',
-    options: [flag('runs', 'List each run of pages that is not the same'), JSON_OPTION, PROGRESS, QUIET, HELP],
+    options: [
+      flag('runs', 'List each run of pages that is not the same'),
+      ...READING,
+      JSON_OPTION,
+      PROGRESS,
+      QUIET,
+      HELP,
+    ],
   },
   rewrite: {
     usage: 'frazil images rewrite DIR NEWDIR --as-...',
@@ -101,7 +110,7 @@ export function isImagesVerb(word: string): word is ImagesVerb {
 }
 
 function explorer(verb: string, text: string): ImagesRow {
-  return { usage: `frazil images ${verb} DIR [--json]`, text, options: [JSON_OPTION, HELP] };
+  return { usage: `frazil images ${verb} DIR|ARCHIVE [--json]`, text, options: [...READING, JSON_OPTION, HELP] };
 }
 
 function flag(name: string, text: string, short?: string): OwnOption {

@@ -4,28 +4,12 @@
 import { imagesOptions } from './images.js';
 import { MIGRATE, RECEIVE } from './own-migration.js';
 import { CRIU, HELP, JSON_OPTION, type OwnOption, own, QUIET, RUNTIME_ROOT } from './own-option.js';
+import { READING } from './reading.js';
 import { REWRITING } from './rewriting.js';
 
 const PROGRESS = own('progress', {
   text: 'Show progress even when stderr is no terminal; with --json one line per event',
 });
-
-/** What is needed and demanded to read an archive. */
-const READING = [
-  own('identity', {
-    text: 'An age identity file that opens an encrypted archive; may be repeated',
-    argument: 'required',
-    value: 'FILE',
-  }),
-  own('passphrase-file', { text: 'A file with the passphrase of an archive', argument: 'required', value: 'FILE' }),
-  own('require-signature', {
-    text: 'Refuse an archive unless the ed25519 public key in this file has signed it; may be repeated: any of them',
-    argument: 'required',
-    value: 'FILE',
-  }),
-  own('require-encryption', { text: 'Refuse an archive that is not encrypted' }),
-  own('no-digests', { text: 'Do not compare the content of members with their digests' }),
-] as const;
 
 const ABSORB = own('absorb', {
   text: 'Take the pages into memory while the tree is frozen: always, never or auto',

@@ -8,12 +8,19 @@ import { follow } from '../../follow.js';
 import { table } from '../../print/table.js';
 import { count } from '../../print/units.js';
 import { directories } from './chain.js';
+import { inImages } from './place.js';
 
 const HEAD = ['', 'same', 'changed', 'zero', 'cleared', 'only in the first', 'only in the second'];
 
 export async function runDiff({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
   const [first, second] = directories('diff', operands, 2);
-  const report = await follow(diffMemory(first, second, { signal: context.interruption.signal }), context);
+  const looking = { topic: 'images diff', pages: 'with' } as const;
+  const found = await inImages({ ...looking, named: first }, context, (one) =>
+    inImages({ ...looking, named: second }, context, (other) =>
+      follow(diffMemory(one, other, { signal: context.interruption.signal }), context),
+    ),
+  );
+  const report = { ...found, first, second };
   const { terminal, preferences } = context;
   const runs = settings.has('runs');
   if (preferences.json) {

@@ -7,6 +7,7 @@ import { exploreRss, type Rss, rssLine } from '../../../images/explore/rss.js';
 import type { Context, OwnInvocation } from '../../context.js';
 import { EXIT } from '../../exit-code.js';
 import { UsageError } from '../../usage-error.js';
+import { inImages } from './place.js';
 
 export const EXPLORERS = ['ps', 'fds', 'mems', 'rss'] as const;
 export type Explorer = (typeof EXPLORERS)[number];
@@ -16,8 +17,8 @@ export function runExplorer(explorer: Explorer): (invocation: OwnInvocation, con
   return async ({ operands }, context) => {
     const [dir, ...surplus] = operands;
     if (dir === undefined || surplus.length > 0)
-      throw new UsageError(`images ${explorer} needs one images directory`, `images ${explorer}`);
-    return SHOW[explorer](dir, context);
+      throw new UsageError(`images ${explorer} needs one images directory or archive`, `images ${explorer}`);
+    return explored(dir, explorer, context);
   };
 }
 
@@ -26,8 +27,16 @@ export async function runX({ operands }: OwnInvocation, context: Context): Promi
   const [dir, what, ...surplus] = operands;
   const explorer = EXPLORERS.find((one) => one === what);
   if (dir === undefined || explorer === undefined || surplus.length > 0)
-    throw new UsageError(`images x needs an images directory and one of ${EXPLORERS.join(', ')}`, 'images x');
-  return SHOW[explorer](dir, context);
+    throw new UsageError(
+      `images x needs an images directory or archive and one of ${EXPLORERS.join(', ')}`,
+      'images x',
+    );
+  return explored(dir, explorer, context);
+}
+
+function explored(named: string, explorer: Explorer, context: Context): Promise<number> {
+  const looking = { named, topic: `images ${explorer}`, pages: 'without' } as const;
+  return inImages(looking, context, (dir) => SHOW[explorer](dir, context));
 }
 
 const SHOW: Readonly<Record<Explorer, (dir: string, context: Context) => Promise<number>>> = {

@@ -8,6 +8,7 @@ import { follow } from '../../follow.js';
 import { lastValue, type Settings } from '../../parse/settings.js';
 import { count } from '../../print/units.js';
 import { UsageError } from '../../usage-error.js';
+import { inImages } from './place.js';
 
 const TOPIC = 'images search';
 
@@ -15,7 +16,7 @@ export async function runSearch({ settings, operands }: OwnInvocation, context: 
   const [dir, ...texts] = operands;
   const patterns = [...texts.map((text) => Buffer.from(text)), ...values(settings, 'hex').map(fromHex)];
   if (dir === undefined || patterns.length === 0)
-    throw new UsageError('images search needs an images directory and what to look for', TOPIC);
+    throw new UsageError('images search needs an images directory or archive, and what to look for', TOPIC);
   const pids = values(settings, 'pid').map((pid) => whole('pid', pid));
   const options = {
     ...number(settings, 'limit'),
@@ -23,9 +24,11 @@ export async function runSearch({ settings, operands }: OwnInvocation, context: 
     ...(pids.length === 0 ? {} : { pids }),
     signal: context.interruption.signal,
   };
-  const report = await follow(begin(dir, patterns, options), context);
+  const report = await inImages({ named: dir, topic: TOPIC, pages: 'with' }, context, (place) =>
+    follow(begin(place, patterns, options), context),
+  );
   const { terminal, preferences } = context;
-  if (preferences.json) terminal.printJson(toJson(report, patterns));
+  if (preferences.json) terminal.printJson(toJson({ ...report, imagesDir: dir }, patterns));
   else for (const match of report.matches) terminal.print(matchLine(match, patterns));
   if (report.truncated && !preferences.json)
     terminal.say(`frazil: these are the first ${count(report.matches.length)}; --limit asks for more`);
