@@ -250,11 +250,11 @@ testWith([CRIU_42.here, CRIU_42.inet], 'frazil images rewrite and frazil restore
   const criu = ['--criu', CRIU_42.path, '--quiet'];
   const byCriu = await runCli(['restore', '-D', images, '-d', '--lazy-pages', ...criu, ...flags]);
   expect(byCriu).toMatchObject({ status: 2, stderr: expect.stringContaining('--as-...') });
-  const packed = join(dir.path, 'a.tar.zst');
+  const [packed, work] = [join(dir.path, 'a.tar.zst'), ['-W', dir.path]];
   await createArchive(images, { to: packed }).done;
-  const refused = await runCli(['restore', packed, '-d', ...criu, '--as-env', 'NOWHERE=1']);
+  const refused = await runCli(['restore', packed, '-d', ...criu, ...work, '--as-env', 'NOWHERE=1']);
   expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining(`Cannot rewrite "${packed}"`) });
-  const restored = await runCli(['restore', packed, '--lazy', '-d', '--tcp-established', ...criu, ...flags]);
+  const restored = await runCli(['restore', packed, '--lazy', '-d', '--tcp-established', ...criu, ...work, ...flags]);
   expect(restored).toMatchObject({ status: 0 });
   checkRestored(await identity(server ?? 0, '127.0.0.9'), dir);
   await killTree(target);
