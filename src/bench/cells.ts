@@ -1,5 +1,6 @@
 /** Carries out the plan: runs in their order, cells filled as they come, a failed peer set aside while the others go on. */
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { runContainerExport } from './container-export-run.js';
 import { runContainerMigrate } from './container-migrate-run.js';
 import { runContainer } from './container-run.js';
 import { runDump } from './dump-run.js';
@@ -133,6 +134,8 @@ function carryOut(peer: Peer, job: RunJob): Promise<RunOutcome> {
       return runContainer(peer, job);
     case 'migrate':
       return runMigrate(peer, job);
+    case 'container-export':
+      return runContainerExport(peer, job);
     case 'container-migrate':
       return runContainerMigrate(peer, job);
     case 'directory':

@@ -11,6 +11,7 @@ export type Group =
   | 'search'
   | 'restore'
   | 'container'
+  | 'container-export'
   | 'container-migrate'
   | 'migrate'
   | 'version';

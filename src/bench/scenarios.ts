@@ -147,6 +147,14 @@ export const SCENARIOS: readonly Scenario[] = [
     sizeBytes: 4 * MIB,
     repeats: 50,
   },
+  {
+    ...CONTAINER,
+    name: 'container/export',
+    group: 'container-export',
+    title: "an archive of Podman's container, compressed as each does by itself",
+    stages: ['zstd'],
+    destination: { kind: 'disk' },
+  },
   MIGRATE,
   ...SERVICE_MEGABYTES.slice(1).map((mb) => ({
     ...MIGRATE,

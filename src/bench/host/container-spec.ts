@@ -20,16 +20,23 @@ export function boundContainer({ target, shared }: Contained): object {
   return specOf(target, { mounts: [...bound, bind(shared, 'rw')], namespaces: [] });
 }
 
-const PROGRAM = '/bin/target';
+/** Where a root filesystem of ours has the target. */
+export const PROGRAM = '/bin/target';
 
 // A small image: what is looked at again for changes grows with the files, what travels with their bytes.
 const FOLDERS = 20;
 const FILES_PER_FOLDER = 25;
 const FILE_BYTES = 16 * 1024;
 
-/** With pids of its own, and files that it fills `rootfs` with: its program, what that is linked with, and five hundred more. */
+/** With pids of its own, and files that it fills `rootfs` with. */
 export function wholeContainer({ target, shared, rootfs }: Contained & { readonly rootfs: string }): object {
   const [program = '', ...args] = target;
+  fillRoot(rootfs, program);
+  return specOf([PROGRAM, ...args], { mounts: [bind(shared, 'rw')], namespaces: ['pid'] });
+}
+
+/** With PROGRAM, what it is linked with, and files. */
+export function fillRoot(rootfs: string, program: string): void {
   for (const folder of ['proc', 'dev', 'tmp']) mkdirSync(join(rootfs, folder));
   put(program, join(rootfs, PROGRAM));
   for (const library of librariesOf(program)) put(library, join(rootfs, library));
@@ -39,7 +46,6 @@ export function wholeContainer({ target, shared, rootfs }: Contained & { readonl
     for (let file = 0; file < FILES_PER_FOLDER; file++)
       writeFileSync(join(path, String(file)), Buffer.alloc(FILE_BYTES, `${folder} ${file} `));
   }
-  return specOf([PROGRAM, ...args], { mounts: [bind(shared, 'rw')], namespaces: ['pid'] });
 }
 
 // ldd(1): each line has one absolute path.

@@ -248,7 +248,7 @@ function argv(fifo: string, scenario: Scenario, seed: number): string[] {
   const moves = group === 'migrate' || group === 'container-migrate';
   const probe = group === 'restore' || moves ? 1 : 0;
   // A pid namespace without us is no reason to end.
-  const owner = moves ? 0 : process.pid;
+  const owner = moves || group === 'container-export' ? 0 : process.pid;
   return [fifo, owner, pages, seed, entropy, zeroShare, dirtyPages, processes, threads, probe].map(String);
 }
 

@@ -88,7 +88,7 @@ export async function checkRoom(workspace: Workspace, { group, sizeBytes }: Scen
   if (available < needed) throw noRoom('memory', 'of memory', available, needed);
   const free = fs.bavail * fs.bsize;
   // Images, an archive of them, and what comes out of it again.
-  const wanted = sizeBytes * (group === 'archive' || group === 'directory' ? 3 : 1) + SLACK_BYTES;
+  const wanted = sizeBytes * (['archive', 'directory', 'container-export'].includes(group) ? 3 : 1) + SLACK_BYTES;
   if (free < wanted) throw noRoom(workspace.images, `in "${workspace.images}"`, free, wanted);
 }
 

@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { AbsentPeer, Group } from '../model.js';
 import { CRIU_NODE_TAR, CRIU_TAR, FRAZIL_CHECKPOINT, FRAZIL_CHECKPOINT_DIRECT } from './archive.js';
 import { CONTAINER_PEERS } from './container.js';
+import { CONTAINER_EXPORT_PEERS } from './container-export.js';
 import { CONTAINER_MIGRATE_PEERS } from './container-migrate.js';
 import { CRIU } from './criu.js';
 import { FILES_PEERS } from './files.js';
@@ -21,6 +22,7 @@ export const PEERS: readonly Peer[] = [
   ...FILES_PEERS,
   ...RESTORE_PEERS,
   ...CONTAINER_PEERS,
+  ...CONTAINER_EXPORT_PEERS,
   ...MIGRATE_PEERS,
   ...CONTAINER_MIGRATE_PEERS,
   ...VERSION_PEERS,

@@ -77,6 +77,27 @@ export interface ContainerPeer extends Common {
   command(job: ContainerJob): readonly string[];
 }
 
+export interface ContainerExportJob extends DumpJob {
+  readonly podman: {
+    /** Of every Podman that is to know its store. */
+    readonly env: Readonly<Record<string, string>>;
+    /** The command without its words. */
+    readonly command: readonly string[];
+    /** Where its runtime keeps the state of containers. */
+    readonly runtimeRoot: string;
+    /** Path of that runtime. */
+    readonly runc: string;
+  };
+  /** The runtime's name for the container. */
+  readonly id: string;
+}
+
+/** Leaves its archive where those of trees lie (peers/archive.ts). */
+export interface ContainerExportPeer extends Common {
+  readonly group: 'container-export';
+  command(job: ContainerExportJob): Invocation;
+}
+
 /** What is asked of somebody who moves trees. */
 export interface MigrateJob extends DumpJob {
   readonly hosts: Hosts;
@@ -151,6 +172,7 @@ export type Peer =
   | FilesPeer
   | RestorePeer
   | ContainerPeer
+  | ContainerExportPeer
   | ContainerMigratePeer
   | MigratePeer
   | VersionPeer;
