@@ -17,6 +17,7 @@ import { BUILT } from '../helpers/built.js';
 import { RUNC } from '../helpers/container.js';
 import { BRIDGES } from '../helpers/lan.js';
 import { need, testWith } from '../helpers/needs.js';
+import { PODMAN } from '../helpers/podman.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const MIB = 2 ** 20;
@@ -214,6 +215,20 @@ describe('runBench()', () => {
       expect(await leftovers()).toEqual([]);
     },
   );
+
+  testWith([...NEEDS, PODMAN, BUILT], "makes archives of Podman's container, by Podman and by Frazil", async () => {
+    const { result } = await bench({ scenario: 'container/export', processes: 2, runs: 1, warmups: 0 });
+    expect(result.absent).toEqual([]);
+    for (const { peer, runs, failure } of result.cells) {
+      expect([peer, failure]).toEqual([peer, undefined]);
+      const [run] = runs;
+      expect(run?.verified).toMatchObject({ kind: 'images', pages: (16 * MIB) / 4096 });
+      // Half of it cannot be compressed, and half can.
+      expect(run?.figures.bytesWritten).toBeGreaterThan(6 * MIB);
+      expect(run?.figures.bytesWritten).toBeLessThan(16 * MIB);
+    }
+    expect(await leftovers()).toEqual([]);
+  });
 
   testWith(
     [...NEEDS, BRIDGES, TUN, RUNC.here, BUILT],

@@ -15,6 +15,25 @@ export async function ownCgroups(criu: number, runtime: number): Promise<readonl
   });
 }
 
+/**
+ * Folders of the cgroups at `roots`, below which CRIU has been told to make those of the container. crun does not put CRIU into them, and
+ * knows of cgroup v2 alone; CRIU makes them in every hierarchy.
+ */
+export async function rootedCgroups(roots: readonly CgroupRoot[]): Promise<readonly string[]> {
+  const mounts = await hierarchies();
+  return roots.flatMap(({ ctrl, path }) => {
+    if (path === '' || path === '/') return [];
+    const named = mounts.filter(({ controllers }) => ctrl === undefined || controllers === ctrl);
+    return named.map((mount) => join(mount.path, path));
+  });
+}
+
+export interface CgroupRoot {
+  /** Controllers, as in /proc/PID/cgroup. Absent: of every hierarchy. */
+  readonly ctrl?: string | undefined;
+  readonly path: string;
+}
+
 // A task that was killed is in its group until it was reaped.
 const PATIENCE_MS = 5_000;
 const LOOK_AGAIN_MS = 20;

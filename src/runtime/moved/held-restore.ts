@@ -31,7 +31,7 @@ import { runSeated } from '../process.js';
 import { configThatExists } from '../seat/config.js';
 import { reopened } from '../seat/request.js';
 import { answer, failed, type SeatedRequest, takeSeat } from '../seat/seated-request.js';
-import { ownCgroups, removeCgroups } from './cgroups.js';
+import { ownCgroups, removeCgroups, rootedCgroups } from './cgroups.js';
 import { detachMounts } from './mounts.js';
 import { restoreFailed } from './restore-failed.js';
 
@@ -94,7 +94,8 @@ async function restoring(plan: RestorePlan, holding: Holding): Promise<Tree> {
   let failure: { readonly error: unknown } | undefined;
   const carryOut = async (asked: SeatedRequest): Promise<void> => {
     try {
-      groups = await ownCgroups(asked.seated.pid, asked.seated.asker);
+      const { cg_root = [] } = asked.request.opts;
+      groups = [...(await ownCgroups(asked.seated.pid, asked.seated.asker)), ...(await rootedCgroups(cg_root))];
       root = await restoreFor(asked, plan, holding);
     } catch (error) {
       failure = { error };
