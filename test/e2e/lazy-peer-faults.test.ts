@@ -70,7 +70,7 @@ describe.each(['a directory', 'an archive'])('%s that our page server gives out,
       code: 'IMAGES_CORRUPT',
       message: expect.stringMatching(/page 0x[0-9a-f]+ of process 1 cannot be read/),
     });
-    const failed = failing(left, server.port, ['ECONNRESET']);
+    const failed = failing(left, server.port, ['ECONNRESET', 'EPIPE']);
     await until('the copy runs', () => left.tasks().length > 0);
     truncateSync(source.kind === 'archive' ? path : join(left.dumped, 'pages-1.img'), 2 ** 20);
     await failed;
