@@ -11,7 +11,7 @@ import { take } from './destination/taking.js';
 import { type AcceptedVessel, type ArrivedContainer, arrivedOf } from './destination/vessel.js';
 import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { type DestinationLink, type Listener, listen } from './wire/listen.js';
-import { type Hello, shortened } from './wire/messages.js';
+import { goneAfter, type Hello, shortened } from './wire/messages.js';
 import { type DestinationSecurity, destinationSecurity } from './wire/security.js';
 
 export type { ReceiveOptions } from './destination/options.js';
@@ -161,9 +161,10 @@ class Receiving implements Receiver {
       return this.#arrive({ kind: 'gone', id, failure: refused(hello, admitted.refusal) });
     }
     await using vessel = admitted;
-    await this.#take(link, hello, vessel).catch((failure: unknown) => {
+    await this.#take(link, hello, vessel).catch(async (failure: unknown) => {
+      await link.channel.send(goneAfter(failure));
+      link.channel.close();
       this.#arrive({ kind: 'gone', id, failure });
-      throw failure;
     });
   }
 

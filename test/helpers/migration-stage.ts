@@ -1,6 +1,6 @@
 // A tree here, a second host, and between them a proxy that does something at each message; and where the tree is afterwards.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,10 +46,16 @@ export function cutAt(message: string): Cut {
   };
 }
 
-/** `leftBytes`: of the pages that are left behind so much passes, and the rest never. */
+interface StageOptions {
+  readonly restore?: RestoreOptions;
+  readonly leftBytes?: number;
+  readonly imagesBytes?: number;
+}
+
+/** `imagesBytes`: room for images, in memory. `leftBytes`: of the pages that are left behind so much passes, and the rest never. */
 export async function stage(
   onMessage: OnMessage,
-  { restore = {}, leftBytes }: { readonly restore?: RestoreOptions; readonly leftBytes?: number } = {},
+  { restore = {}, leftBytes, imagesBytes }: StageOptions = {},
 ): Promise<Stage> {
   const dir = tempDir();
   const elsewhere = tempDir();
@@ -59,6 +65,8 @@ export async function stage(
   const folder = elsewhere.folder('there');
   const at = join(elsewhere.path, 'host');
   const images = elsewhere.folder('images');
+  if (imagesBytes !== undefined)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${imagesBytes},mode=700`, 'tmpfs', images]);
   const host = await startHost({ at, binds: [[dir.path, folder]], directory: images, restore });
   const through = (direction: Direction, type: string) => onMessage(direction, type, host);
   const proxy = await startProxy(join(elsewhere.path, 'proxy'), at, { onMessage: through, leftBytes });
@@ -69,7 +77,9 @@ export async function stage(
     there: join(folder, 'control'),
     images,
     async [Symbol.asyncDispose]() {
-      for (const each of [proxy, host, target, elsewhere, dir]) await each[Symbol.asyncDispose]();
+      for (const each of [proxy, host, target]) await each[Symbol.asyncDispose]();
+      if (imagesBytes !== undefined) execFileSync('umount', ['-l', images]);
+      for (const each of [elsewhere, dir]) await each[Symbol.asyncDispose]();
     },
   };
 }

@@ -122,7 +122,8 @@ async function take(intake: PageIntake, { path, parent, extent, signal }: Place)
     }).done;
   } catch (error) {
     const errno = CheckpointError.is(error, 'IO') ? (error.detail.errno ?? '') : '';
-    throw REASONS[errno] === undefined ? error : protocol(REASONS[errno], 'pages as they were announced');
+    if (REASONS[errno] !== undefined) throw protocol(REASONS[errno], 'pages as they were announced');
+    throw errno === 'ENOSPC' ? unwritten(join(path, 'pages'), error as NodeJS.ErrnoException, errno) : error;
   }
 }
 
@@ -143,9 +144,15 @@ function append(path: string, bytes: Uint8Array): void {
       closeSync(file);
     }
   } catch (cause) {
-    const { code: errno = 'unknown', syscall = 'write' } = cause as NodeJS.ErrnoException;
-    throw new CheckpointError('IO', `Cannot write "${path}": ${errno}`, { path, syscall, errno }, { cause });
+    const failure = cause as NodeJS.ErrnoException;
+    throw unwritten(path, failure, failure.code ?? 'unknown');
   }
+}
+
+function unwritten(path: string, cause: NodeJS.ErrnoException, errno: string): CheckpointError<'IO'> {
+  const remedy = errno === 'ENOSPC' ? '. Free space there, or receive into another directory' : '';
+  const { syscall = 'write' } = cause;
+  return new CheckpointError('IO', `Cannot write "${path}": ${errno}${remedy}`, { path, syscall, errno }, { cause });
 }
 
 function protocol(received: string, expected: string): CheckpointError<'PROTOCOL'> {

@@ -34,7 +34,7 @@ export interface Taking {
   readonly onDecided: (reception: Reception, wireBytes: number) => void;
 }
 
-/** Resolves when it is over one way or the other. Rejects, with the source not told, before onReception() only. */
+/** Resolves when it is over one way or the other. Rejects, for who called to tell the source, before onReception() only. */
 export async function take(taking: Taking): Promise<void> {
   const { link, hello, vessel, listener, guardian, folder, ending } = taking;
   const { channel } = link;
