@@ -147,7 +147,7 @@ class Receiving implements Receiver {
     const reception = this.#receptions.get(id);
     if (reception !== undefined) return reception.ask(link.channel);
     await link.channel.send({ type: 'unknown' });
-    link.channel.close();
+    await link.channel.close();
   }
 
   async #welcome(link: DestinationLink, hello: Hello): Promise<void> {
@@ -157,14 +157,14 @@ class Receiving implements Receiver {
     if ('refusal' in admitted) {
       const { code, why } = admitted.refusal;
       await link.channel.send({ type: 'gone', code, message: shortened(why) });
-      link.channel.close();
-      return this.#arrive({ kind: 'gone', id, failure: refused(hello, admitted.refusal) });
+      this.#arrive({ kind: 'gone', id, failure: refused(hello, admitted.refusal) });
+      return link.channel.close();
     }
     await using vessel = admitted;
     await this.#take(link, hello, vessel).catch(async (failure: unknown) => {
       await link.channel.send(goneAfter(failure));
-      link.channel.close();
       this.#arrive({ kind: 'gone', id, failure });
+      await link.channel.close();
     });
   }
 

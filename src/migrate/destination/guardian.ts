@@ -85,12 +85,12 @@ async function answerOne({ channel }: DestinationLink, ends: Ends): Promise<stri
   if (end === undefined) {
     const known = { type: 'gone', code: 'IO', message: 'the receiver was killed. Start it again' } as const;
     await channel.send(id === undefined ? known : { type: 'unknown' });
-    channel.close();
+    await channel.close();
     return undefined;
   }
   await channel.send(await end);
   const heard = await channel.receive();
-  channel.close();
+  await channel.close();
   // Else it asks again.
   return heard?.message.type === 'done' ? id : undefined;
 }

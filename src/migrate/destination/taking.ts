@@ -67,7 +67,7 @@ export async function take(taking: Taking): Promise<void> {
   taking.onDecided(reception, levels.counters().wireBytes);
   await reception.ended;
   await guardian.tell({ kind: 'settled', id: hello.id }).catch(() => {});
-  channel.close();
+  await channel.close();
 }
 
 async function measuring(directory: string, { options, ending }: Taking): Promise<ReceptionOptions['measure']> {

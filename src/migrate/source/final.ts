@@ -97,7 +97,7 @@ function dumpPlanOf({ plan, work, criu, link, sender, preDumps, throttle }: Open
 
 async function farewell(channel: SourceChannel): Promise<void> {
   await channel.send({ type: 'done' });
-  channel.close();
+  void channel.close();
 }
 
 function needsOf({ dump = {} }: MigrateOptions, by: Dumping | undefined): RestoreNeeds {

@@ -82,7 +82,7 @@ async function conclude(
   log.remove();
   if (outcome.kind !== 'moved') return;
   await outcome.channel.send({ type: 'done' });
-  outcome.channel.close();
+  await outcome.channel.close();
 }
 
 async function forgotten([file = '', ...words]: readonly string[]): Promise<void> {
@@ -107,7 +107,7 @@ async function rescue({ rescueTo, to }: Charge, tasks: readonly Fd[], { log, com
     log.add(await keep(rescueTo));
   } else log.remove();
   await fill.channel?.send({ type: 'done' });
-  fill.channel?.close();
+  void fill.channel?.close();
 }
 
 /** What has become of it, as a sentence. */

@@ -87,7 +87,7 @@ export async function runMigration(plan: MigrationPlan, work: Work<MigrateProgre
     });
   } finally {
     for (const stream of streams) stream.close();
-    link.channel.close();
+    void link.channel.close();
   }
 }
 

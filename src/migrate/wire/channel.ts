@@ -15,8 +15,11 @@ export interface Channel<Out, In> {
   send(message: Out, bytes?: Uint8Array): Promise<void>;
   /** `undefined` at the end of the stream, however that came. Rejects with PROTOCOL; the stream is closed then. One wait at a time. */
   receive(): Promise<Received<In> | undefined>;
-  /** Idempotent. What was sent before still arrives. */
-  close(): void;
+  /**
+   * What was sent before still arrives: what comes is read and dropped until the peer has ended too, as a connection that is closed with bytes
+   * unread is reset, and the last words are lost. Resolves then, or when the peer has not ended after 5 s. Idempotent.
+   */
+  close(): Promise<void>;
   /** At once, with what is on the way lost. */
   destroy(): void;
 }
@@ -25,6 +28,7 @@ const HEAD_BYTES = 8;
 const MAX_JSON = 2 ** 20;
 /** Image files travel in pieces of at most this. */
 export const MAX_BYTES = 2 ** 20;
+const LINGER_MS = 5000;
 
 /** Takes the stream over. */
 export function openChannel<Out, In>(stream: Duplex, parse: (value: unknown) => In): Channel<Out, In> {
@@ -55,7 +59,11 @@ export function openChannel<Out, In>(stream: Duplex, parse: (value: unknown) => 
         throw error;
       }
     },
-    close: () => void stream.end(),
+    async close() {
+      stream.end();
+      reader.drop();
+      await closed(stream);
+    },
     destroy: () => void stream.destroy(),
   };
 }
@@ -73,6 +81,14 @@ class Reader {
     };
     stream.on('end', end).on('close', end);
     stream.on('readable', () => this.#wake());
+  }
+
+  /** Whoever takes gets nothing any more. */
+  drop(): void {
+    this.#ended = true;
+    this.#wake();
+    this.#stream.on('readable', () => this.#stream.read());
+    this.#stream.read();
   }
 
   /** `undefined` when the stream ends before. */
@@ -108,6 +124,15 @@ async function drained(stream: Duplex): Promise<void> {
     };
     stream.on('drain', settle).on('close', settle);
   });
+}
+
+async function closed(stream: Duplex): Promise<void> {
+  if (stream.closed) return;
+  const late = setTimeout(() => stream.destroy(), LINGER_MS);
+  await new Promise<void>((resolve) => {
+    stream.once('close', () => resolve());
+  });
+  clearTimeout(late);
 }
 
 function parseJson(bytes: Buffer): unknown {
