@@ -3,18 +3,23 @@
 
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unwritten } from './unwritten.js';
 
 const BYTES = 8 * 2 ** 20;
 // Some 20 ms in all: long enough to share the processors with others, as a restore has to; short enough to disturb nobody.
 const ROUNDS = 4;
 const MS_PER_S = 1000;
 
-/** A file in `directory`, removed with it. Rejects as fs does. */
+/** A file in `directory`, removed with it. Rejects with IO, which names it. */
 export async function makeSample(directory: string): Promise<string> {
   const path = join(directory, 'sample');
-  const file = await open(path, 'wx', 0o600);
-  await file.writeFile(Buffer.alloc(BYTES, 1)).finally(() => file.close());
-  return path;
+  try {
+    const file = await open(path, 'wx', 0o600);
+    await file.writeFile(Buffer.alloc(BYTES, 1)).finally(() => file.close());
+    return path;
+  } catch (cause) {
+    throw unwritten(path, cause);
+  }
 }
 
 /** In bytes per second. */

@@ -8,6 +8,7 @@ import type { Fd } from '../../addon/fd.js';
 import { openPageIntake, type PageIntake, type TransferCounters } from '../../addon/page-streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { openDirectory } from '../../images/staging.js';
+import { unwritten } from './unwritten.js';
 
 export interface Levels extends AsyncDisposable {
   /** Where the last level lies. */
@@ -123,7 +124,7 @@ async function take(intake: PageIntake, { path, parent, extent, signal }: Place)
   } catch (error) {
     const errno = CheckpointError.is(error, 'IO') ? (error.detail.errno ?? '') : '';
     if (REASONS[errno] !== undefined) throw protocol(REASONS[errno], 'pages as they were announced');
-    throw errno === 'ENOSPC' ? unwritten(join(path, 'pages'), error as NodeJS.ErrnoException, errno) : error;
+    throw errno === 'ENOSPC' ? unwritten(join(path, 'pages'), error, errno) : error;
   }
 }
 
@@ -144,15 +145,8 @@ function append(path: string, bytes: Uint8Array): void {
       closeSync(file);
     }
   } catch (cause) {
-    const failure = cause as NodeJS.ErrnoException;
-    throw unwritten(path, failure, failure.code ?? 'unknown');
+    throw unwritten(path, cause);
   }
-}
-
-function unwritten(path: string, cause: NodeJS.ErrnoException, errno: string): CheckpointError<'IO'> {
-  const remedy = errno === 'ENOSPC' ? '. Free space there, or receive into another directory' : '';
-  const { syscall = 'write' } = cause;
-  return new CheckpointError('IO', `Cannot write "${path}": ${errno}${remedy}`, { path, syscall, errno }, { cause });
 }
 
 function protocol(received: string, expected: string): CheckpointError<'PROTOCOL'> {

@@ -10,6 +10,9 @@ import type { IterationReport, Tracking } from './options.js';
 import type { Shape } from './shape.js';
 import type { Throttle } from './throttle.js';
 
+/** A destination that cannot go on has said so before; its word may still be on the way. */
+const LAST_WORDS_MS = 2000;
+
 export interface Iterating {
   /** Counts. */
   readonly sender: PageSender;
@@ -69,7 +72,9 @@ async function iteration(
   const begun = performance.now();
   const probed = probe();
   probed.catch(() => {});
-  const frozenMs = await look(number);
+  const frozenMs = await look(number).catch(async (reason: unknown) => {
+    throw await unsent(reason, channel, signal);
+  });
   const lookMs = performance.now() - begun;
   const { fillBytesPerSecond, paceMs: there } = await acknowledged(channel, number, signal);
   const counted = {
@@ -83,6 +88,16 @@ async function iteration(
   };
   const { paceMs: here, ...shape } = await probed;
   return measure({ ...counted, ...shape, roundTripMs, fillBytesPerSecond, paceMs: { here, there }, frozenMs }, before);
+}
+
+/** The destination may have said why it takes no more pages. */
+async function unsent(reason: unknown, channel: SourceChannel, signal: AbortSignal): Promise<unknown> {
+  if (signal.aborted || !CheckpointError.is(reason, 'IO')) return reason;
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS_MS)]);
+  const got = await heardOrAborted(channel, soon).catch(() => undefined);
+  if (got?.message.type === 'gone') return unexpected(got);
+  const message = `Cannot migrate: ${reason.message}. The tree runs on here`;
+  return new CheckpointError('IO', message, reason.detail, { cause: reason });
 }
 
 type LevelDone = Extract<ToSource, { type: 'level-done' }>;
