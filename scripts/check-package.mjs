@@ -15,12 +15,14 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const TEMPORARY = mkdtempSync(join(tmpdir(), 'frazil-package-'));
 const NO_PROXY_THERE = 'http://127.0.0.1:9'; // the discard port: connecting fails at once
 const PROBE = `
+  import { existsSync } from 'node:fs';
   import * as frazil from 'frazil';
   import { receive, send, seqpacketPair } from './node_modules/frazil/dist/addon/sockets.js';
   const [here, there] = seqpacketPair();
   send(here, new Uint8Array([1, 2, 3]));
   const { bytes } = await receive(there).done;
   if (bytes.length !== 3) throw new Error('the message is ' + bytes.length + ' bytes long');
+  if (!existsSync('node_modules/frazil/build/Release/frazil-answers.so')) throw new Error('frazil-answers.so was not built');
   console.log('frazil exports', Object.keys(frazil).length, 'names; a message made its way');
 `;
 

@@ -103,7 +103,10 @@ describe.each<Victim>(['server', 'guardian'])('kill -9 of the %s', (victim) => {
     await using lazily = await checkpointOfFaults(CRIU_42.path, 1);
     for (let round = 0; round < 10; round += 1) {
       const outcome = restoreUntilItFails(lazily);
-      while (!killed(victim)) await nextTurn();
+      let over = false;
+      void outcome.finally(() => (over = true));
+      while (!over && !killed(victim)) await nextTurn();
+      expect(over).toBe(false);
       expect((await outcome).error).toMatchObject({ code: expect.stringMatching(/^LAZY_FAILED$|^RESTORE_REFUSED$/) });
       await until('nothing is left', () => lazily.tasks().length === 0);
     }

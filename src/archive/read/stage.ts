@@ -24,7 +24,7 @@ export interface StagedImages extends AsyncDisposable {
 export interface StageOptions {
   readonly signal: AbortSignal;
   readonly report: (progress: WalkProgress) => void;
-  /** Without them, what is not taken out is stepped over where the file allows it, and no digest is looked at unless a signature is demanded. */
+  /** Without them, what is not taken out is stepped over where the file allows it, and its digest looked at only when a signature is demanded. */
   readonly pages?: 'with' | 'without';
 }
 
@@ -42,7 +42,7 @@ export async function stageImages(
   const root = held.use(openBeneath(place.root, CONTENTS, 'folder'));
   const wanted = pages === 'with' ? isImage : (name: string) => isImage(name) && !isPages(name);
   const unpacking = unpackInto(root, archive.name, wanted);
-  const stepping = pages === 'with' || archive.signers.length > 0 ? {} : ({ digests: 'none' } as const);
+  const stepping = pages === 'with' || archive.signers.length > 0 ? {} : { digestsOf: wanted };
   const summary = await walk(archive, { ...options, ...stepping, visit: unpacking.visit });
   unpacking.finish();
   const images = imagesIn(summary.members, archive.name);

@@ -48,6 +48,8 @@ export interface WalkOptions {
   readonly report?: (progress: WalkProgress) => void;
   /** Look at the content of every file, to have its digest. Default: where the index has one. */
   readonly digests?: 'all' | 'indexed' | 'none';
+  /** Of which files. Default: all. */
+  readonly digestsOf?: (name: string) => boolean;
 }
 
 const LARGEST_INDEX_BYTES = 64 << 20;
@@ -85,12 +87,12 @@ async function visitAll(
   { stream, fileBytes, plain }: OpenArchive,
   ahead: FrazilIndex | undefined,
   archive: Archive,
-  { visit, report, digests = archive.digests ? 'indexed' : 'none' }: WalkOptions,
+  { visit, report, digests = archive.digests ? 'indexed' : 'none', digestsOf = () => true }: WalkOptions,
 ): Promise<Seen> {
   const digested = new Set(ahead?.members.flatMap(({ name, sha256 }) => (sha256 === undefined ? [] : [name])));
   // Without the index at hand, nobody knows yet whether it has them.
   const wanted = (name: string): boolean =>
-    digests === 'all' || (digests === 'indexed' && (!plain || digested.has(name)));
+    digestsOf(name) && (digests === 'all' || (digests === 'indexed' && (!plain || digested.has(name))));
   const members: SeenMember[] = [];
   let index: FrazilIndex | undefined;
   for await (const entry of entriesOf(stream, archive.name)) {
@@ -170,7 +172,8 @@ async function conclude(
   const tolerant = opened.plain && mayHaveStaleTail(profile);
   const staleTail = await readTail(opened, archive, tolerant);
   if (!staleTail) await opened.ended();
-  const digests = options.digests !== 'none' && archive.digests;
+  const { digestsOf = () => true } = options;
+  const digests = options.digests !== 'none' && archive.digests ? digestsOf : () => false;
   if (index !== undefined) compare(members, index, { archive: archive.name, digests });
   const signature = signedBy(index, archive);
   return {

@@ -58,7 +58,13 @@ export async function openPodman({ folder, shared, criu, program }: PodmanPlan):
     }
   };
   const asked = (field: string): Promise<string> => call('inspect', '--format', `{{.${field}}}`, NAME);
-  await call('import', '--quiet', await imageIn(folder, program), IMAGE);
+  const overlay = join(folder, 'root/overlay');
+  try {
+    await call('import', '--quiet', await imageIn(folder, program), IMAGE);
+  } catch (error) {
+    await unmount(overlay);
+    throw error;
+  }
   return {
     env,
     command,
@@ -75,8 +81,7 @@ export async function openPodman({ folder, shared, criu, program }: PodmanPlan):
       await promisify(execFile)('nsenter', words);
     },
     async [Symbol.asyncDispose]() {
-      await call('rm', '--all', '--force', '--time', '0');
-      await unmount(join(folder, 'root/overlay'));
+      await call('rm', '--all', '--force', '--time', '0').finally(() => unmount(overlay));
     },
   };
 }

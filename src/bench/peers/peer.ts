@@ -131,7 +131,7 @@ export interface ContainerPlace {
 export interface ContainerMigrateJob extends MigrateJob {
   readonly runc: string;
   readonly here: ContainerPlace;
-  /** No such folder is there yet but `root`. */
+  /** Only `root` and an empty `bundle` are there. */
   readonly there: ContainerPlace;
 }
 

@@ -1,8 +1,7 @@
 // The verbs of `frazil images`. Those that crit has take crit's options, so that what was typed after `crit` can be typed after
 // `frazil images`. A verb is a row here and a module in ../verbs/images/.
 
-import type { OwnOption } from './own-option.js';
-import { READING } from './reading.js';
+import { type OwnOption, READING } from './own-option.js';
 import { REWRITING } from './rewriting.js';
 
 export interface ImagesRow {

@@ -3,8 +3,7 @@
 
 import { imagesOptions } from './images.js';
 import { MIGRATE, RECEIVE } from './own-migration.js';
-import { CRIU, HELP, JSON_OPTION, type OwnOption, own, QUIET, RUNTIME_ROOT } from './own-option.js';
-import { READING } from './reading.js';
+import { CRIU, HELP, JSON_OPTION, type OwnOption, own, QUIET, READING, RUNTIME_ROOT } from './own-option.js';
 import { REWRITING } from './rewriting.js';
 
 const PROGRESS = own('progress', {

@@ -1,8 +1,8 @@
 // A checkpoint into one that wakes up elsewhere: other ports, addresses, names, paths. What changes is a few small images and some bytes
 // of a stack, so it becomes a level above the checkpoint (native/page/overlay.h), which is its parent and is not touched.
 
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { overlayImages } from '../../addon/images.js';
 import { copySmallImages } from '../copy-small-images.js';
 import { openLockedFolder } from '../locked-folder.js';
@@ -102,8 +102,8 @@ interface LevelFolder {
 
 // CRIU follows the link when the tree has its own root already, in which no absolute path leads to the checkpoint.
 async function openFolder(imagesDir: string): Promise<LevelFolder> {
-  const place = resolve(imagesDir);
-  const folder = await openLockedFolder(dirname(place), PREFIX).catch(failUnlessReadOnly);
+  const place = await realpath(imagesDir);
+  const folder = await openLockedFolder(dirname(place), PREFIX).catch(failUnlessNoPlace);
   if (folder !== undefined) {
     const remove = async (): Promise<void> => {
       await folder.remove();
@@ -117,9 +117,11 @@ async function openFolder(imagesDir: string): Promise<LevelFolder> {
 
 const PREFIX = '.frazil-rewrite-';
 
-// Who may only read there has the temporary directory, and no tree with a root of its own.
-function failUnlessReadOnly(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'EACCES' && error.code !== 'EPERM' && error.code !== 'EROFS') throw error;
+const NO_PLACE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
+
+// Who cannot write there has the temporary directory, and no tree with a root of its own.
+function failUnlessNoPlace(error: NodeJS.ErrnoException): undefined {
+  if (!NO_PLACE.has(error.code ?? '')) throw error;
 }
 
 async function writePages(draft: Draft, path: string): Promise<void> {

@@ -30,6 +30,7 @@ export function openDecision({ run, left, fence, guardian, forget }: Deciding): 
   const { plan, work, link, begun, id } = run;
   const { options, to, security } = plan;
   const { networkSwitch, rescueTo } = options;
+  const late = new AbortController();
   let gone = false;
   let outcome: Outcome | undefined;
   const commit = new Commit({
@@ -53,7 +54,7 @@ export function openDecision({ run, left, fence, guardian, forget }: Deciding): 
       await switchNetwork(networkSwitch, 'leave');
     },
     reconnect: async () => (await connectControl({ to, security, signal: NEVER })).channel,
-    signal: AbortSignal.any([work.signal, AbortSignal.timeout(RESTORE_MS)]),
+    signal: AbortSignal.any([work.signal, late.signal]),
     feeding: () => left?.feeding === true,
     onState: (state, waiting) => {
       // Of `serving` fill.ts tells.
@@ -64,8 +65,9 @@ export function openDecision({ run, left, fence, guardian, forget }: Deciding): 
   });
   return {
     async decide() {
+      const timer = setTimeout(() => late.abort(new Error(`it took longer than ${RESTORE_MS} ms`)), RESTORE_MS);
       await link.channel.send({ type: 'restore' });
-      outcome = await commit.outcome();
+      outcome = await commit.outcome().finally(() => clearTimeout(timer));
       if (outcome.kind === 'moved') {
         // Whoever takes over from now on finds a copy that has run.
         if (!outcome.whole) await guardian.serving();

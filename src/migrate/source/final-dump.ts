@@ -47,6 +47,8 @@ export interface FinalDumpPlan {
   readonly ready?: () => Promise<void>;
   /** Sends what else belongs to this moment, while the tree is frozen; beside CRIU's own work, where CRIU says that it has begun. */
   readonly also?: () => Promise<void>;
+  /** CRIU makes files beside those of the tree while it dumps (link_remap), so that what also() has to send is whole only afterwards. */
+  readonly makesLinks?: boolean;
   /** CRIU is about to stop the tree, and has not looked at its cgroups. */
   readonly beforeFreeze?: () => void;
   /** All of the tree is sent; CRIU holds it. Says whether it is to be killed. */
@@ -99,7 +101,8 @@ export async function finalDump(plan: FinalDumpPlan): Promise<FinalDump> {
   if (answer.kind === 'hung-up' && !hold.decided) await unlock(locked);
   if (answer.kind !== 'served') pages.cancel();
   if (!hold.decided) {
-    // Nobody is to be heard on the control stream behind the end of it.
+    // Nobody is to be heard on the control stream behind the end of it; nobody may be listening there.
+    if (hold.signal.aborted) plan.channel.destroy();
     await hold.followed().catch(() => {});
     const failure = await failed({ plan, answer, reception: await received, workDir, stderr: session.stderr() }, hold);
     if (namesItsLog(failure)) await scratch.keep();

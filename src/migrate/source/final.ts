@@ -91,7 +91,7 @@ function dumpPlanOf({ plan, work, criu, link, sender, preDumps, throttle }: Open
     beforeFreeze: () => throttle?.lift(),
     ...(left === undefined ? {} : { left, ready: () => isReady(link.channel, work.signal) }),
     ...(by === undefined ? {} : { by }),
-    ...(vessel === undefined ? {} : { also: () => vessel.catchUp(link.channel) }),
+    ...(vessel === undefined ? {} : { also: () => vessel.catchUp(link.channel), makesLinks: vessel.makesLinks }),
   };
 }
 

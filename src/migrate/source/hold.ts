@@ -27,6 +27,8 @@ export interface Holding {
   readonly channel: SourceChannel;
   readonly signal: AbortSignal;
   readonly also?: () => Promise<void>;
+  /** See FinalDumpPlan. */
+  readonly makesLinks?: boolean;
   readonly beforeFreeze?: () => void;
   readonly decide: () => Promise<'kill' | 'resume'>;
 }
@@ -64,8 +66,11 @@ export function holding(held: Holding): Hold {
     await held.left?.send(held.sender, gate.signal);
     await held.sender.finish({ signal: gate.signal }).done;
     await sendFiles(held);
+    const early = following !== undefined;
     follow();
     await following;
+    // Links for open files that have lost their name have come since.
+    if (early && held.makesLinks === true) await held.also?.();
     at.sent = performance.now();
     if (gate.signal.aborted) return REFUSE;
     held.signal.removeEventListener('abort', pass);

@@ -10,6 +10,8 @@ export interface Vessel {
   readonly hello: MovedContainer;
   /** Sends its files while it runs. `rootThere`: the destination has a root filesystem for it. */
   move(channel: SourceChannel, rootThere: boolean): Promise<void>;
+  /** Whether its dump makes files among them (link_remap). */
+  readonly makesLinks: boolean;
   /** Sends what has changed in them since; at last while it is frozen. */
   catchUp(channel: SourceChannel): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 // Cgroups that a runtime has made for a container and, because it was killed, not taken away. It has put CRIU into them before it asks.
 
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,16 +17,19 @@ export async function ownCgroups(criu: number, runtime: number): Promise<readonl
 }
 
 /**
- * Folders of the cgroups at `roots`, below which CRIU has been told to make those of the container. crun does not put CRIU into them, and
- * knows of cgroup v2 alone; CRIU makes them in every hierarchy.
+ * Folders of the cgroups at `roots`, below which CRIU has been told to make those of the container, that are not those of `runtime`. crun does
+ * not put CRIU into them, and knows of cgroup v2 alone, where it makes its own; CRIU makes them in every hierarchy, so there they are not yet.
  */
-export async function rootedCgroups(roots: readonly CgroupRoot[]): Promise<readonly string[]> {
-  const mounts = await hierarchies();
-  return roots.flatMap(({ ctrl, path }) => {
-    if (path === '' || path === '/') return [];
-    const named = mounts.filter(({ controllers }) => ctrl === undefined || controllers === ctrl);
-    return named.map((mount) => join(mount.path, path));
-  });
+export async function rootedCgroups(roots: readonly CgroupRoot[], runtime: number): Promise<readonly string[]> {
+  const [before, mounts] = await Promise.all([cgroupsOf(runtime), hierarchies()]);
+  const known = new Set(before.map(keyOf));
+  return roots.flatMap(({ ctrl, path }) =>
+    mounts
+      .filter(({ controllers }) => ctrl === undefined || controllers === ctrl)
+      .filter(({ controllers }) => path !== '' && path !== '/' && !known.has(`${controllers}:${path}`))
+      .map((mount) => ({ folder: join(mount.path, path), ofVersion2: mount.controllers === '' }))
+      .flatMap(({ folder, ofVersion2 }) => (ofVersion2 || !existsSync(folder) ? [folder] : [])),
+  );
 }
 
 export interface CgroupRoot {

@@ -95,7 +95,8 @@ async function restoring(plan: RestorePlan, holding: Holding): Promise<Tree> {
   const carryOut = async (asked: SeatedRequest): Promise<void> => {
     try {
       const { cg_root = [] } = asked.request.opts;
-      groups = [...(await ownCgroups(asked.seated.pid, asked.seated.asker)), ...(await rootedCgroups(cg_root))];
+      const { pid, asker } = asked.seated;
+      groups = [...(await ownCgroups(pid, asker)), ...(await rootedCgroups(cg_root, asker))];
       root = await restoreFor(asked, plan, holding);
     } catch (error) {
       failure = { error };

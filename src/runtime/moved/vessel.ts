@@ -78,6 +78,7 @@ export async function openVessel(plan: VesselPlan): Promise<Vessel> {
       }
       await sendAll(channel, found.state.pid, moving);
     },
+    makesLinks: plan.options.linkRemap === true,
     catchUp: (channel) => sendAll(channel, found.state.pid, moving),
     dump: (use) => dumpByRuntime(plan, use),
     forget: () => forgetHere(found),

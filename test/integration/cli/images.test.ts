@@ -103,7 +103,7 @@ describe('frazil images decode and encode', () => {
     [['decode', 'a', 'b'], 2, 'images decode takes one image file'],
     [['decode', '--nope'], 2, 'there is no option "--nope"'],
     [['info'], 2, 'images info needs one image file'],
-    [['x', 'd', 'fd'], 2, 'images x needs an images directory and one of ps, fds, mems, rss'],
+    [['x', 'd', 'fd'], 2, 'images x needs an images directory or archive and one of ps, fds, mems, rss'],
     [['ps', '--pretty', '/tmp'], 2, 'images ps takes no --pretty'],
     [['decoed'], 2, 'images has no verb "decoed". Did you mean "decode"?'],
     [[], 2, 'images needs a verb'],

@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { spawn, waitChild } from '../../../src/addon/children.js';
@@ -9,7 +19,7 @@ import { testWith } from '../../helpers/needs.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 
 const library = join(ADDON, '../frazil-answers.so');
-const FOLDER = `.frazil-answers-${process.geteuid?.()}`;
+const FOLDER = `.frazil-answers-${process.geteuid?.()}-${/\d+/.exec(readlinkSync('/proc/self/ns/mnt'))?.[0]}`;
 /** No tmpfs on any machine. */
 const NO_TMPFS = '/proc';
 
@@ -47,6 +57,24 @@ describe('keptAnswers()', () => {
     process.env['LD_PRELOAD'] = 'libother.so';
     expect(keptAnswers(places)).toEqual([]);
     expect(readdirSync(dir.path)).toEqual([]);
+  });
+
+  it.each(['with a space', 'with:colon', 'with$ORIGIN'])('does not use a library in a folder "%s"', async (name) => {
+    delete process.env['LD_PRELOAD'];
+    await using dir = tempDir('tmpfs');
+    const copy = join(dir.path, name, 'frazil-answers.so');
+    cpSync(library, copy);
+    expect(keptAnswers({ run: NO_TMPFS, shared: dir.path, library: copy })).toEqual([]);
+  });
+
+  it('does not use a place in which others may put another folder there', async () => {
+    delete process.env['LD_PRELOAD'];
+    await using dir = tempDir('tmpfs');
+    const places = { run: NO_TMPFS, shared: dir.path, library };
+    chmodSync(dir.path, 0o777);
+    expect(keptAnswers(places)).toEqual([]);
+    chmodSync(dir.path, 0o1777);
+    expect(keptAnswers(places)).not.toEqual([]);
   });
 
   it.each([
