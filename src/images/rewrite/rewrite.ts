@@ -1,8 +1,8 @@
 // A checkpoint into one that wakes up elsewhere: other ports, addresses, names, paths. What changes is a few small images and some bytes
 // of a stack, so it becomes a level above the checkpoint (native/page/overlay.h), which is its parent and is not touched.
 
-import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, realpath, stat, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { overlayImages } from '../../addon/images.js';
 import { copySmallImages } from '../copy-small-images.js';
 import { openLockedFolder } from '../locked-folder.js';
@@ -102,7 +102,7 @@ interface LevelFolder {
 
 // CRIU follows the link when the tree has its own root already, in which no absolute path leads to the checkpoint.
 async function openFolder(imagesDir: string): Promise<LevelFolder> {
-  const place = await realpath(imagesDir);
+  const place = await placeOf(imagesDir);
   const folder = await openLockedFolder(dirname(place), PREFIX).catch(failUnlessNoPlace);
   if (folder !== undefined) {
     const remove = async (): Promise<void> => {
@@ -113,6 +113,14 @@ async function openFolder(imagesDir: string): Promise<LevelFolder> {
   }
   const scratch = await openScratch('rewrite');
   return { path: scratch.path, parent: place, remove: () => scratch[Symbol.asyncDispose]() };
+}
+
+// Where a link leads to. What is reached through a descriptor only (an unpacked archive) has no other path, or that of something else.
+async function placeOf(imagesDir: string): Promise<string> {
+  const path = resolve(imagesDir);
+  const real = await realpath(path).catch(() => path);
+  const [there, here] = await Promise.all([stat(real).catch(() => undefined), stat(path)]);
+  return there?.dev === here.dev && there.ino === here.ino ? real : path;
 }
 
 const PREFIX = '.frazil-rewrite-';
