@@ -33,9 +33,10 @@ export function migrate(pid: number, options: MigrateOptions): Operation<Migrate
 export function assertMigration(options: Omit<MigrateOptions, 'dump'>): Pick<MigrationPlan, 'to' | 'security'> {
   const to = parseAddress(options.to);
   const security = sourceSecurity(options, to);
-  const { streams = 1, maxIterations = 0, maxDowntimeMs = 1 } = options;
+  const { streams = 1, maxIterations = 0, maxDowntimeMs = 1, deltaCacheBytes = DELTA_CACHE.from } = options;
   assertWhole('streams', streams, { from: 1, to: MAX_STREAMS });
   assertWhole('maxIterations', maxIterations, { from: 0, to: MAX_ITERATIONS });
+  assertWhole('deltaCacheBytes', deltaCacheBytes, DELTA_CACHE);
   assertLeaving(options);
   if (!(maxDowntimeMs > 0))
     throw new RangeError(`Cannot use ${maxDowntimeMs} as maxDowntimeMs: it is a number above 0`);
@@ -62,6 +63,9 @@ function assertLeaving({ mode = 'pre-copy', whenDiverging, rescueTo, tracking, m
 
 // Each is a level of the images, which a restore has to go through.
 const MAX_ITERATIONS = 1000;
+
+// A page; and what needs half a gigabyte for its index alone.
+const DELTA_CACHE = { from: 4096, to: 64 * 2 ** 30 };
 
 function assertWhole(name: string, value: number, range: { readonly from: number; readonly to: number }): void {
   if (Number.isInteger(value) && value >= range.from && value <= range.to) return;

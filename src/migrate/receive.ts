@@ -35,6 +35,8 @@ export interface Receiver extends AsyncDisposable {
   readonly address: string;
   /** What the next source needs to be let in; another one after each migration. Absent with plaintext or certificates. */
   readonly token: string | undefined;
+  /** How many migrations have begun of which arrivals() has not told yet. */
+  readonly underWay: number;
   /** Each migration as it ends; ends with the receiver. */
   arrivals(): AsyncGenerator<Arrival>;
   /**
@@ -55,8 +57,9 @@ export async function receive(options: ReceiveOptions): Promise<Receiver> {
 class Receiving implements Receiver {
   readonly #options: ReceiveOptions;
   readonly #receptions = new Map<string, Reception>();
+  readonly #begun = new Set<Hello>();
   readonly #arrived: Arrival[] = [];
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #serving = new Set<Promise<void>>();
   readonly #ending = new AbortController();
   readonly #folder: LockedFolder;
   #listener: Listener | undefined;
@@ -88,6 +91,10 @@ class Receiving implements Receiver {
     return this.#listener?.token;
   }
 
+  get underWay(): number {
+    return this.#begun.size + this.#arrived.length;
+  }
+
   async *arrivals(): AsyncGenerator<Arrival> {
     while (!this.#ending.signal.aborted) {
       const next = this.#arrived.shift();
@@ -103,7 +110,7 @@ class Receiving implements Receiver {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort(new Error('the receiver was disposed'));
     for (const reception of this.#receptions.values()) await reception.abort(this.#ending.signal.reason);
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#serving);
     await this.#listener?.[Symbol.asyncDispose]();
     await this.#leave();
   }
@@ -126,18 +133,18 @@ class Receiving implements Receiver {
 
   #admit(link: DestinationLink): void {
     const served = this.#serve(link).catch(() => link.channel.destroy());
-    this.#underWay.add(served);
-    void served.finally(() => this.#underWay.delete(served));
+    this.#serving.add(served);
+    void served.finally(() => this.#serving.delete(served));
   }
 
   async #serve(link: DestinationLink): Promise<void> {
-    const first = await link.channel.receive();
-    switch (first?.message.type) {
+    const message = (await link.channel.receive())?.message;
+    switch (message?.type) {
       case 'hello':
         if (!link.fresh) return link.channel.destroy();
-        return this.#welcome(link, first.message);
+        return this.#welcome(link, message).finally(() => this.#begun.delete(message));
       case 'ask':
-        return this.#answer(link, first.message.id);
+        return this.#answer(link, message.id);
       default:
         link.channel.destroy();
     }
@@ -153,17 +160,21 @@ class Receiving implements Receiver {
   async #welcome(link: DestinationLink, hello: Hello): Promise<void> {
     const { id } = hello;
     const known = (asked: string): boolean => this.#receptions.has(asked);
+    if (!known(id)) this.#begun.add(hello);
     const admitted = await admit(hello, { options: this.#options, known, ending: this.#ending.signal });
     if ('refusal' in admitted) {
       const { code, why } = admitted.refusal;
       await link.channel.send({ type: 'gone', code, message: shortened(why) });
-      this.#arrive({ kind: 'gone', id, failure: refused(hello, admitted.refusal) });
+      // Of the one that is known its own end tells.
+      if (!known(id)) this.#arrive(hello, { kind: 'gone', id, failure: refused(hello, admitted.refusal) });
       return link.channel.close();
     }
     await using vessel = admitted;
     await this.#take(link, hello, vessel).catch(async (failure: unknown) => {
+      // What became of it is, or will be, told by its reception.
+      if (known(id)) return link.channel.destroy();
       await link.channel.send(goneAfter(failure));
-      this.#arrive({ kind: 'gone', id, failure });
+      this.#arrive(hello, { kind: 'gone', id, failure });
       await link.channel.close();
     });
   }
@@ -184,6 +195,7 @@ class Receiving implements Receiver {
       onReception: (reception) => this.#receptions.set(id, reception),
       onDecided: ({ tree, failure }, wireBytes) =>
         this.#arrive(
+          hello,
           tree === undefined
             ? { kind: 'gone', id, failure }
             : { kind: 'running', id, tree, wireBytes, ...arrivedOf(vessel.container) },
@@ -191,7 +203,8 @@ class Receiving implements Receiver {
     });
   }
 
-  #arrive(arrival: Arrival): void {
+  #arrive(hello: Hello, arrival: Arrival): void {
+    this.#begun.delete(hello);
     this.#arrived.push(arrival);
     this.#wake();
   }

@@ -3,12 +3,16 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
+import { parseAddress } from '../../src/migrate/wire/address.js';
+import { connectControl } from '../../src/migrate/wire/connect.js';
 import { startBuiltHost } from '../helpers/built-host.js';
 import { CRIU_42 } from '../helpers/criu-cli.js';
+import { startProxy } from '../helpers/message-proxy.js';
 import { testWith } from '../helpers/needs.js';
 import { waitGone } from '../helpers/procfs.js';
 import { startTarget } from '../helpers/target.js';
 import { tempDir } from '../helpers/temp-dir.js';
+import { until } from '../helpers/until.js';
 import { buildCli, runProgram } from '../integration/cli/programs.js';
 
 beforeAll(buildCli, 120_000);
@@ -48,4 +52,53 @@ for (const { options, mode } of WAYS) {
     // Nothing was lost that would have to be kept.
     expect(readdirSync(rescue)).toEqual([]);
   });
+}
+
+testWith(
+  [CRIU_42.here],
+  'frazil receive --once refuses another source, and goes on with the one that it has',
+  async () => {
+    await using dir = tempDir();
+    const control = join(dir.path, 'control');
+    await using target = await startTarget('dirtier', [control, String(MEGABYTES)], { control });
+    const pids = target.tree();
+    const at = join(dir.path, 'host');
+    await using host = await startBuiltHost(at, '--once', '--criu', CRIU_42.path);
+    let refusal: unknown;
+    const onMessage = async (direction: string, type: string): Promise<'pass'> => {
+      if (refusal === undefined && `${direction} ${type}` === 'to-destination level')
+        refusal = await refusalAt(host.address);
+      return 'pass';
+    };
+    await using proxy = await startProxy(join(dir.path, 'proxy'), at, { onMessage });
+    const argv = ['migrate', '-t', String(target.pid), '--to', proxy.address, '--max-iterations', '0', '--json'];
+    expect(await runProgram('frazil', argv, { cwd: dir.path })).toMatchObject({ status: 0, stderr: '' });
+    expect(refusal).toMatchObject({ type: 'gone', code: 'PROTOCOL' });
+    await waitGone(pids);
+    await until('the tree has arrived there', () => host.said().includes('"running"'));
+  },
+);
+
+/** What a source of another version is told. */
+async function refusalAt(address: string): Promise<unknown> {
+  const { signal } = new AbortController();
+  const { channel } = await connectControl({ to: parseAddress(address), security: { kind: 'plaintext' }, signal });
+  await channel.send({
+    type: 'hello',
+    version: 0,
+    id: '0'.repeat(32),
+    pid: 1,
+    tasks: [],
+    bytes: 0,
+    maxBytes: 0,
+    streams: 1,
+    leaves: false,
+    kernel: '',
+    machine: '',
+    facts: { criu: '', cpuinfo: '', namespaces: [], files: [] },
+    container: undefined,
+  });
+  const heard = await channel.receive();
+  await channel.close();
+  return heard?.message;
 }

@@ -3,9 +3,9 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { restore } from '../../src/criu/restore.js';
 import { imagesDirectory } from '../../src/criu/target.js';
@@ -47,6 +47,32 @@ describe('with pages left behind a connection that breaks', () => {
     });
   }
 });
+
+testWith(
+  [CRIU_42.here],
+  'with pages left behind a server of them that cannot start is named, and the tree runs on',
+  async () => {
+    await using on = await stage((direction, type) => {
+      // Where its log would be: it fails before CRIU is asked to restore.
+      if (`${direction} ${type}` === 'to-destination level') mkdirSync(join(workDirIn(on.images), 'lazy-pages.log'));
+      return 'pass';
+    });
+    const before = await on.target.ask('digest');
+    const run = migrate(on.target.pid, { to: on.proxy.address, ...POST_COPY });
+    const message = /lazy-pages\.log": EISDIR.* The tree runs on here$/;
+    await expect(run.done).rejects.toMatchObject({ code: 'IO', message: expect.stringMatching(message) });
+    expect(on.proxy.seen).not.toContain('to-source ready');
+    await expectOne(on, 'stayed', before);
+    await on.host.event('ended');
+    expect(readdirSync(on.images)).toEqual([]);
+  },
+);
+
+/** Of the one migration that is received there. */
+function workDirIn(images: string): string {
+  const work = readdirSync(images, { recursive: true, encoding: 'utf8' }).find((path) => basename(path) === 'work');
+  return join(images, work ?? 'no work directory');
+}
 
 describe('with pages left behind a source that is killed', () => {
   // At "running" the copy runs, and is ended because nobody gives it its pages; nothing was killed here.

@@ -24,12 +24,12 @@ async function refusalOf(run: { readonly done: Promise<unknown> }): Promise<Chec
 
 // Of 8 MiB of memory and some files; the sample by which filling memory is measured there takes 8.
 const DISKS = [
-  { when: 'before the first page', imagesBytes: 4 * MIB, message: undefined },
-  { when: 'while the first pages come', imagesBytes: 12 * MIB, message: undefined },
-  { when: 'when the image files come', imagesBytes: 64 * MIB, message: 'to-destination file' },
+  { when: 'before the first page', imagesBytes: 4 * MIB, message: undefined, code: 'IO' },
+  { when: 'while the first pages come', imagesBytes: 12 * MIB, message: undefined, code: 'IO' },
+  { when: 'when the image files come', imagesBytes: 64 * MIB, message: 'to-destination file', code: 'RESTORE_REFUSED' },
 ] as const;
 
-for (const { when, imagesBytes, message } of DISKS) {
+for (const { when, imagesBytes, message, code } of DISKS) {
   testWith([CRIU_42.here], `a disk that is full ${when} leaves the tree here, and is named`, async () => {
     let full = message === undefined;
     const fill = (images: string): void => {
@@ -48,6 +48,7 @@ for (const { when, imagesBytes, message } of DISKS) {
     const failure = await refusalOf(
       migrate(on.target.pid, { to: on.proxy.address, criu: CRIU_42.path, maxDowntimeMs: 2000 }),
     );
+    expect(failure.code).toBe(code);
     expect(failure.message).toMatch(/"[^"]*images\/[^"]*": ENOSPC\. Free space there.* The tree runs on here$/);
     await expectOne(on, 'stayed', before);
     await on.host.event('ended');

@@ -8,7 +8,7 @@ import { UsageError } from '../usage-error.js';
 import { networkOf } from './network.js';
 import { securityOf } from './security.js';
 
-/** With --once 0 when the tree runs here, 1 when it does not; else until it is interrupted. */
+/** With --once 0 when a tree runs here, 1 when one does not and no other is on its way; else until it is interrupted. */
 export async function runReceive({ settings, operands }: OwnInvocation, context: Context): Promise<number> {
   const { preferences, interruption } = context;
   if (operands.length > 0)
@@ -31,7 +31,8 @@ export async function runReceive({ settings, operands }: OwnInvocation, context:
   sayWhere(receiver, context);
   for await (const arrival of receiver.arrivals()) {
     tell(arrival, context);
-    if (settings.has('once')) return arrival.kind === 'running' ? EXIT.done : EXIT.failed;
+    const last = arrival.kind === 'running' || receiver.underWay === 0;
+    if (settings.has('once') && last) return arrival.kind === 'running' ? EXIT.done : EXIT.failed;
     sayWhere(receiver, context);
   }
   return interruption.signal.aborted ? EXIT.aborted : EXIT.done;

@@ -17,7 +17,7 @@ export class AddressedCopy {
     this.#networkSwitch = networkSwitch;
   }
 
-  /** The final dump is announced. `make` starts to restore; its failure shows in restore(). */
+  /** The final dump is announced. `make` starts to restore; its failure shows in ready() and in restore(). */
   prepare(make: () => Promise<Copy>): void {
     this.#bindable = switchNetwork(this.#networkSwitch, 'prepare');
     this.#bindable.catch(() => {});

@@ -13,6 +13,7 @@ import { LOG_LEVEL } from '../../criu/dump.js';
 import { operation } from '../../criu/operation.js';
 import { runRestore } from '../../criu/restoring.js';
 import type { Tree } from '../../criu/tree.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { openDirectory } from '../../images/staging.js';
 import { encodeOptions } from '../../options/request.js';
 import type { RestoreOptions } from '../../options/types.js';
@@ -27,7 +28,7 @@ export interface Held {
 }
 
 export interface Copy {
-  /** CRIU waits for the inventory. Absent where nobody waits for that. */
+  /** CRIU waits for the inventory. Rejects as `held` does, when it never will. Absent where nobody waits for that. */
   readonly ready?: Promise<void>;
   /** All images are there, with this inventory: CRIU may go on. */
   begin(inventory: Uint8Array): void;
@@ -64,8 +65,11 @@ export async function makeCopy({ directory, workDir, options: given, criu, left 
     ...(left === undefined ? {} : { lazyPages: true }),
   };
   let criuPid = 0;
-  const door = await openInventory(directory);
   const below = left === undefined ? undefined : await openParent(directory);
+  const door = await openInventory(directory).catch((error: unknown) => {
+    below?.close();
+    throw error;
+  });
   const whole = deferred<void>();
   const ready = deferred<void>();
   const plan = {
@@ -100,7 +104,11 @@ export async function makeCopy({ directory, workDir, options: given, criu, left 
       below?.close();
     }),
   );
-  return { ready: ready.promise, ...copyOf(done, { door, whole, reached, decision, abort }) };
+  const copy = copyOf(done, { door, whole, reached, decision, abort });
+  // A restore that fails before CRIU is asked has no other way to say so.
+  const waiting = Promise.race([ready.promise, copy.held.then(() => {})]);
+  waiting.catch(() => {});
+  return { ready: waiting, ...copy };
 }
 
 /** What iterations have brought. */
@@ -148,7 +156,7 @@ export function copyOf(restored: Promise<Tree>, { door, whole, reached, decision
 export interface Door {
   /** What CRIU will read. */
   fill(inventory: Uint8Array): void;
-  /** Resolves when that process waits before it; not if it never does. */
+  /** Resolves when that process waits before it, or has been let in. Rejects when the door is closed before. */
   reached(pid: number): Promise<void>;
   release(): void;
   /** Idempotent. CRIU, if it still waits, reads nothing and fails. */
@@ -158,12 +166,16 @@ export interface Door {
 /** CRIU reads the inventory of `directory` when the door lets it. */
 export async function openInventory(directory: string): Promise<Door> {
   const { read, write } = pipe();
-  await symlink(`/proc/${process.pid}/fd/${read.number}`, join(directory, INVENTORY));
-  let bytes: Uint8Array = new Uint8Array();
   const close = (): void => {
     write.close();
     read.close();
   };
+  await symlink(`/proc/${process.pid}/fd/${read.number}`, join(directory, INVENTORY)).catch((error: unknown) => {
+    close();
+    throw error;
+  });
+  let bytes: Uint8Array = new Uint8Array();
+  let released = false;
   return {
     fill(inventory) {
       bytes = inventory;
@@ -171,9 +183,14 @@ export async function openInventory(directory: string): Promise<Door> {
     async reached(pid) {
       const pipe = `pipe:[${fstatSync(write.number).ino}]`;
       // The kernel tells nobody that a pipe was opened.
-      while (!write.closed && !holds(pid, pipe)) await delay(LOOK_MS);
+      while (!released && !holds(pid, pipe)) {
+        if (write.closed)
+          throw new CheckpointError('CRIU_DIED', 'Cannot wait for CRIU: it has ended before it read an image', {});
+        await delay(LOOK_MS);
+      }
     },
     release() {
+      released = true;
       writeSync(write.number, bytes);
       write.close();
     },

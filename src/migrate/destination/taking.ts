@@ -63,7 +63,8 @@ export async function take(taking: Taking): Promise<void> {
   for (const stream of streams) stream.close();
   if (reception.tree !== undefined) vessel.container?.keep();
   // What was made for it is not needed while a source may still ask.
-  await vessel[Symbol.asyncDispose]();
+  // Whoever opened it tries again at the end: what cannot be taken away now changes nothing about the tree.
+  await Promise.resolve(vessel[Symbol.asyncDispose]()).catch(() => {});
   taking.onDecided(reception, levels.counters().wireBytes);
   await reception.ended;
   await guardian.tell({ kind: 'settled', id: hello.id }).catch(() => {});

@@ -63,7 +63,7 @@ async function sharesPids(pid: number): Promise<boolean> {
 type Welcome = Extract<Heard, { type: 'welcome' }>;
 type Heard = NonNullable<Awaited<ReturnType<SourceChannel['receive']>>>['message'];
 
-/** Rejects with PROTOCOL, or with what the destination has refused for. */
+/** Rejects with PROTOCOL, or with what the destination has refused for (RESTORE_REFUSED, IO). */
 export async function expectMessage<T extends Heard['type']>(
   channel: SourceChannel,
   type: T,
@@ -81,5 +81,5 @@ export async function expectMessage<T extends Heard['type']>(
 function refusal({ code, message }: Extract<Heard, { type: 'gone' }>): CheckpointError {
   const text = `Cannot migrate: the destination refused: ${message}. The tree runs on here`;
   if (code === 'RESTORE_REFUSED') return new CheckpointError(code, text, { causes: [], logExcerpt: [] });
-  return new CheckpointError('PROTOCOL', text, {});
+  return new CheckpointError(code === 'IO' ? code : 'PROTOCOL', text, {});
 }

@@ -90,13 +90,18 @@ async function iteration(
   return measure({ ...counted, ...shape, roundTripMs, fillBytesPerSecond, paceMs: { here, there }, frozenMs }, before);
 }
 
+// Of a connection that the other end has given up.
+const BROKEN: readonly string[] = ['EPIPE', 'ECONNRESET'];
+
 /** The destination may have said why it takes no more pages. */
 async function unsent(reason: unknown, channel: SourceChannel, signal: AbortSignal): Promise<unknown> {
   if (signal.aborted || !CheckpointError.is(reason, 'IO')) return reason;
+  const { syscall = 'send', errno = '' } = reason.detail;
+  if (!BROKEN.includes(errno)) return reason;
   const soon = AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS_MS)]);
   const got = await heardOrAborted(channel, soon).catch(() => undefined);
   if (got?.message.type === 'gone') return unexpected(got);
-  const message = `Cannot migrate: ${reason.message}. The tree runs on here`;
+  const message = `Cannot migrate: the pages could not be sent: ${syscall} failed with ${errno}. The tree runs on here`;
   return new CheckpointError('IO', message, reason.detail, { cause: reason });
 }
 

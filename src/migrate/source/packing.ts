@@ -2,6 +2,7 @@
 
 import type { PageCodec, PageDelta, PagePacking } from '../../addon/page-streams.js';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { iterationsOf } from './opened.js';
 import type { MigrateOptions } from './options.js';
 
 // lz4 keeps up with most links on one core; zstd is for those that it does not fill.
@@ -30,11 +31,10 @@ const MIB = 2 ** 20;
 const CACHE_SHARE = 8;
 const CACHE_BYTES = { least: 16 * MIB, most: 256 * MIB };
 
-export function deltaOf(
-  { delta = 'auto', deltaCacheBytes }: MigrateOptions,
-  treeBytes: number,
-): { readonly delta?: PageDelta } {
-  if (delta === 'none') return {};
+export function deltaOf(options: MigrateOptions, treeBytes: number): { readonly delta?: PageDelta } {
+  const { delta = 'auto', deltaCacheBytes } = options;
+  // Where everything is sent once there is nothing to compare it with.
+  if (delta === 'none' || iterationsOf(options) === 0) return {};
   const share = Math.min(CACHE_BYTES.most, Math.max(CACHE_BYTES.least, Math.floor(treeBytes / CACHE_SHARE)));
   return { delta: { cacheBytes: deltaCacheBytes ?? share, always: delta === 'always' } };
 }

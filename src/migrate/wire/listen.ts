@@ -153,6 +153,7 @@ async function gather({ waiting, session, count, signal }: Gathering): Promise<r
   const sockets = new Map<number, Socket>();
   const all = new Promise<void>((resolve, reject) => {
     const abort = (): void => reject(new CheckpointError('ABORTED', 'Cannot wait for page streams: aborted', {}));
+    if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     waiting.set(session, (stream, socket) => {
       if (stream >= count || sockets.has(stream)) return false;
@@ -161,13 +162,19 @@ async function gather({ waiting, session, count, signal }: Gathering): Promise<r
       return true;
     });
   });
+  const taken: Fd[] = [];
   try {
     await all;
     const ordered = Array.from({ length: count }, (_, i) => sockets.get(i)).filter((socket) => socket !== undefined);
     // The peer begins to send when it has this: by then nothing of the stream may be read by Node.
     for (const socket of ordered) socket.pause();
     await Promise.all(ordered.map((socket) => new Promise<void>((sent) => socket.write(ACCEPTED, () => sent()))));
-    return ordered.map(takeConnection);
+    for (const socket of ordered) taken.push(takeConnection(socket));
+    return taken;
+  } catch (error) {
+    for (const fd of taken) fd.close();
+    for (const socket of sockets.values()) socket.destroy();
+    throw error;
   } finally {
     waiting.delete(session);
   }

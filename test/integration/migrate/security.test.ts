@@ -7,6 +7,7 @@ import { parseAddress } from '../../../src/migrate/wire/address.js';
 import { fingerprintOf, makeCertificate } from '../../../src/migrate/wire/certificate.js';
 import { connectControl } from '../../../src/migrate/wire/connect.js';
 import { type DestinationLink, listen } from '../../../src/migrate/wire/listen.js';
+import { pagesPreamble } from '../../../src/migrate/wire/preamble.js';
 import { type SourceSecurity, sourceSecurity } from '../../../src/migrate/wire/security.js';
 import { formatToken, parseToken } from '../../../src/migrate/wire/token.js';
 
@@ -74,6 +75,24 @@ it('closes what is neither TLS nor a page stream that somebody waits for', async
     await new Promise((resolve) => socket.once('close', resolve));
   }
   expect(at.links).toHaveLength(0);
+});
+
+it('closes the page streams of a source that ends before it has brought all', async () => {
+  await using at = await door();
+  const abort = new AbortController();
+  const streams = at.listener.streams(ID, 2, abort.signal);
+  const closed = [0, 0].map((stream) => {
+    const socket = connect(at.listener.address as { host: string; port: number });
+    socket.on('error', () => {}).resume();
+    socket.write(pagesPreamble(ID, stream));
+    return new Promise((resolve) => socket.once('close', resolve));
+  });
+  // Of two for one place one is taken, and the other closed.
+  await Promise.race(closed);
+  abort.abort();
+  await expect(streams).rejects.toMatchObject({ code: 'ABORTED' });
+  await Promise.all(closed);
+  await expect(at.listener.streams(ID, 1, abort.signal)).rejects.toMatchObject({ code: 'ABORTED' });
 });
 
 it('says what it needs before anything is sent', () => {

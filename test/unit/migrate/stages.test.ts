@@ -39,6 +39,11 @@ describe('deltaOf()', () => {
     });
     expect(deltaOf({ to, delta: 'none' }, MIB)).toEqual({});
   });
+
+  it('has none where every page is sent once', () => {
+    expect(deltaOf({ to, delta: 'always', maxIterations: 0 }, MIB)).toEqual({});
+    expect(deltaOf({ to, mode: 'post-copy' }, MIB)).toEqual({});
+  });
 });
 
 describe('stagesOf()', () => {
