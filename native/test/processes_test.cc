@@ -17,7 +17,7 @@ namespace {
 
 SpawnOptions shell(const char* script, std::vector<InheritedFd> fds = {}) {
   std::vector<std::string> env = {"PATH=/usr/bin:/bin", "GREETING=hello"};
-  return {"/bin/sh", {"sh", "-c", script}, std::move(env), std::move(fds), {}, false};
+  return {"/bin/sh", {"sh", "-c", script}, std::move(env), {}, std::move(fds), {}, false};
 }
 
 ExitStatus end_of(const Child& child) {
